@@ -1,0 +1,33 @@
+# The libraries, as targets `dep::…`. Statically linked by default: the dynamic loader's work on libssl,
+# libcrypto and libstdc++ costs several times what a whole check does.
+function(smtpprobe_library name header)
+  if(SMTPPROBE_STATIC)
+    list(TRANSFORM ARGN REPLACE "^(.*)$" "lib\\1.a" OUTPUT_VARIABLE files)
+  else()
+    set(files ${ARGN})
+  endif()
+  add_library(dep_${name} INTERFACE)
+  foreach(file IN LISTS files)
+    string(MAKE_C_IDENTIFIER ${file} id)
+    find_library(SMTPPROBE_LIB_${id} NAMES ${file} REQUIRED)
+    target_link_libraries(dep_${name} INTERFACE ${SMTPPROBE_LIB_${id}})
+  endforeach()
+  find_path(SMTPPROBE_INC_${name} NAMES ${header} REQUIRED)
+  if(NOT SMTPPROBE_INC_${name} STREQUAL "/usr/include")
+    target_include_directories(dep_${name} SYSTEM INTERFACE ${SMTPPROBE_INC_${name}})
+  endif()
+  add_library(dep::${name} ALIAS dep_${name})
+endfunction()
+
+smtpprobe_library(openssl openssl/ssl.h ssl crypto)
+target_link_libraries(dep_openssl INTERFACE ${CMAKE_DL_LIBS})
+smtpprobe_library(cares ares.h cares)
+smtpprobe_library(gsasl gsasl.h gsasl ntlm idn gssglue)
+target_link_libraries(dep_gsasl INTERFACE ${CMAKE_DL_LIBS})
+smtpprobe_library(yamlcpp yaml-cpp/yaml.h yaml-cpp)
+
+find_path(SMTPPROBE_INC_expected NAMES tl/expected.hpp REQUIRED)
+find_path(SMTPPROBE_INC_fmt NAMES fmt/format.h REQUIRED)
+find_package(Boost 1.81 REQUIRED)  # headers only: Asio
+find_path(SMTPPROBE_INC_cxxopts NAMES cxxopts.hpp REQUIRED)
+find_path(SMTPPROBE_INC_json NAMES nlohmann/json.hpp REQUIRED)

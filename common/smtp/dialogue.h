@@ -1,0 +1,181 @@
+// The SMTP dialogue (RFC 5321, 3207, 4954, 2033) as a pure state machine: bytes in, next action
+// out, time as an argument. No sockets, no clock, no logging, no threads.
+//
+// The driver asks next(), does it, and reports what happened and when; it never decides. Laws:
+//   - nothing is said before the banner, and nothing while a reply is due;
+//   - what arrives when no reply is due is an early talker, never an answer;
+//   - after the 220 to STARTTLS not one byte may follow; the keywords from before TLS are
+//   forgotten;
+//   - the first refusal ends the walk; QUIT follows where the channel is in sync.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/smtp/dialogue_plan.h"
+#include "common/smtp/extensions.h"
+#include "common/smtp/reply.h"
+#include "common/smtp/time.h"
+
+namespace smtpprobe {
+
+// One step that ran. `took` is the server's and the network's time only: from the moment our bytes
+// left (or the channel was up) to the arrival of the last byte of the answer. Steps of several
+// commands (rcpt, command, auth) are the sum, with the worst reply.
+struct StepRecord {
+  Step step = Step::Banner;
+  Instant began{};
+  Instant ended{};
+  Duration took{};
+  std::optional<Reply> reply;
+  Reason reason = Reason::None;
+  std::string
+      detail;  // what reason alone does not say: "received 5 bytes, no line end"; raw, unsanitised
+};
+
+// Why the walk ended early. `step` need not have run ("starttls_not_offered").
+struct Failure {
+  Step step = Step::Banner;
+  Reason reason = Reason::None;
+  std::string detail;
+  std::optional<Reply> reply;  // the reply that gave the reason, if one did
+};
+
+struct TranscriptLine {
+  enum class Who : std::uint8_t {
+    Client,
+    Server,
+    Probe
+  };  // Probe: "TLS handshake done", "connection closed"
+  Who who = Who::Server;
+  Instant at{};
+  std::string text;  // raw bytes without line end, secrets already masked
+};
+
+struct Action {
+  enum class Kind : std::uint8_t { Send, Receive, StartTls, Close };
+  Kind kind = Kind::Close;
+  Step step = Step::Banner;
+  std::string_view bytes;  // of Send; valid until the next call of a member that is not const
+};
+
+// How the handshake ended, as far as the dialogue has to know.
+struct HandshakeReport {
+  Reason reason = Reason::None;       // Tls*, Timeout, Connection*, Cert*: the handshake failed
+  Reason certificate = Reason::None;  // the handshake is done, verification said this
+  bool verified = false;              // chain and name were checked and are good
+  std::string detail;  // for reason or certificate; also "TLSv1.3, TLS_AES_256_GCM_SHA384"
+};
+
+class Dialogue {
+ public:
+  // `deadline` is the overall one. The channel is connected at `now`.
+  Dialogue(DialoguePlan plan, Instant now, Instant deadline);
+
+  // What to do now. Pure: asking twice gives the same answer.
+  Action next() const;
+  // When the current action is too late: the earlier of the step's and the overall deadline.
+  Instant deadline() const;
+
+  // The bytes of Send have all been given to the kernel.
+  void on_sent(Instant at);
+  // Bytes from the peer, in any portion, whatever action is pending: before a Send or StartTls the
+  // driver looks whether something is there already, and reports it here. `at` is their arrival.
+  void on_received(std::string_view bytes, Instant at);
+  void on_tls(const HandshakeReport& report, Instant at);
+  // The peer closed (ConnectionClosed) or reset (ConnectionReset) the channel, a TLS record was bad
+  // (TlsRecord), or the local side failed (LocalError).
+  void on_channel_end(Reason how, std::string detail, Instant at);
+  void on_deadline(Instant at);
+  void add_note(Note note) { notes_ |= note; }
+
+  // What came of it; complete once next() is Close, true of the steps so far before that.
+  const std::vector<StepRecord>& steps() const { return steps_; }
+  const std::optional<Failure>& failure() const { return failure_; }
+  const std::vector<TranscriptLine>& transcript() const { return transcript_; }
+  // Those of the EHLO that counted; nullopt before any, and after HELO.
+  const std::optional<Extensions>& extensions() const { return extensions_; }
+  Note notes() const { return notes_; }
+  std::optional<Mechanism> auth_mechanism() const { return mechanism_; }
+  bool in_tls() const { return tls_up_; }
+
+ private:
+  enum class Phase : std::uint8_t { Send, Receive, StartTls, Closed };
+  // Where we are inside AUTH.
+  enum class AuthState : std::uint8_t { Exchange, Cancelled, Failed };
+
+  // What we say on entering a step, and where we go on a reply: the two switches over Step.
+  void enter(Step step, Instant at);
+  void on_reply(Reply reply, Instant at);
+
+  void on_ehlo_reply(Reply reply, Instant at);
+  void on_auth_reply(Reply reply, Instant at);
+  void on_recipient_reply(Reply reply, Instant at);
+  void on_command_reply(Reply reply, Instant at);
+  void on_message_reply(Reply reply, Instant at);
+  void on_banner_reply(Reply reply, Instant at);
+
+  void start_auth(Instant at);
+  void answer_challenge(const std::string& text, Instant at);
+  void give_up_auth(Reason reason, std::string detail, Instant at);
+
+  // What a reply is to this step: go on, an answer that the user expected but that ends the walk,
+  // or a refusal.
+  enum class Answer : std::uint8_t { GoOn, StopHere, Refused };
+  Answer weigh(Step step, const Reply& reply) const;
+
+  void say(std::string line, Instant at, std::string shown = {});
+  void begin_step(Step step, Instant at);
+  void await_reply(Instant at);
+  void take_reply(Instant at);
+  void add_time(Instant at);
+  StepRecord& record() { return steps_.back(); }
+  void keep_worst_reply(const Reply& reply);
+  void refuse(const Reply& reply, Reason reason, std::string detail, Instant at);
+  // Ends the walk for a reason no reply gave, at a step that need not have run.
+  void fail(Step step, Reason reason, std::string detail);
+  void leave(Instant at);  // QUIT where the channel is in sync, else close
+  void close_now() { phase_ = Phase::Closed; }
+  void out_of_sync(Reason reason, std::string detail, Instant at);
+  void advance(Instant at);  // to the next planned step
+  std::string masked(std::string_view text) const;
+  void write_down(TranscriptLine::Who who, std::string text, Instant at);
+
+  DialoguePlan plan_;
+  Instant deadline_;
+  std::vector<Step> path_;  // the steps still to come
+  Phase phase_ = Phase::Closed;
+  Step step_ = Step::Banner;
+  Instant waiting_since_{};  // since when the current answer is due
+  Instant step_deadline_{};
+  std::string output_;  // of Send
+  ReplyParser parser_;
+  std::size_t bytes_received_ = 0;
+
+  bool tls_up_ = false;
+  bool tls_verified_ = false;
+  bool said_helo_ = false;
+  std::optional<int> ehlo_refused_with_;
+  std::vector<std::string> mechanisms_before_tls_;
+  std::unique_ptr<SaslClient> sasl_;
+  AuthState auth_state_ = AuthState::Exchange;
+  int auth_rounds_ = 0;
+  std::vector<std::string> secrets_;  // what masked() hides
+  std::size_t next_recipient_ = 0;
+  std::size_t accepted_recipients_ = 0;
+  std::size_t next_command_ = 0;
+  std::size_t message_replies_due_ = 0;
+
+  std::vector<StepRecord> steps_;
+  std::optional<Failure> failure_;
+  std::vector<TranscriptLine> transcript_;
+  std::optional<Extensions> extensions_;
+  std::optional<Mechanism> mechanism_;
+  Note notes_ = Note::None;
+};
+
+}  // namespace smtpprobe
