@@ -1,0 +1,54 @@
+// The command line and the extra-opts files of check_smtp_probe, read into a plan. Laws: the
+// command line beats extra-opts wherever it stands; of a single-valued option given twice the last
+// counts; nothing is sent to the network before all of it is understood; a secret given with -P is
+// gone from the process's argument memory when parse_options() returns. The options themselves are
+// listed in option_table.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "common/probe/plan.h"
+#include "common/smtp/error.h"
+
+namespace smtpprobe {
+
+enum class Dialect : std::uint8_t {
+  Native,
+  CheckSmtp,  // the texts and exit codes that configurations made for check_smtp rely on
+};
+enum class OutputFormat : std::uint8_t { Text, Json };
+
+struct Options {
+  ProbePlan plan;
+  Dialect dialect = Dialect::Native;
+  OutputFormat output = OutputFormat::Text;
+  int verbose = 0;           // 0 to 3
+  std::string program_name;  // the basename it was started under: "check_smtp_probe"
+  // What was asked for instead of a probe; the plan is not filled in then. At most one counts, in
+  // this order.
+  bool help = false;
+  bool short_usage = false;  // -?
+  bool version = false;
+  std::optional<std::string> explain;  // "550" or "5.7.1", unchecked
+};
+
+// What the options depend on beside argv.
+struct Surroundings {
+  const char* mp_config_file = nullptr;      // $MP_CONFIG_FILE; may be null
+  const char* nagios_config_path = nullptr;  // $NAGIOS_CONFIG_PATH; may be null
+  int standard_input = 0;                    // a descriptor, read for --extra-opts @-
+};
+
+// `argv` with argv[0], without the closing null pointer. Its strings may be overwritten (secrets),
+// never its pointers. The error is one line, "--port: got '0', expected 1 to 65535".
+Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroundings);
+
+// The basename of argv[0], and the dialect that goes with it or with a --dialect on the command
+// line: for messages about a command line that could not be parsed.
+std::string program_name(std::span<char* const> argv);
+Dialect dialect_of(std::span<char* const> argv);
+
+}  // namespace smtpprobe
