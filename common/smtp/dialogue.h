@@ -41,7 +41,7 @@ struct StepRecord {
 struct Failure {
   Step step = Step::Banner;
   Reason reason = Reason::None;
-  std::string detail;
+  std::string detail;          // raw; at Command the command that was refused
   std::optional<Reply> reply;  // the reply that gave the reason, if one did
 };
 
@@ -68,7 +68,8 @@ struct HandshakeReport {
   Reason reason = Reason::None;       // Tls*, Timeout, Connection*, Cert*: the handshake failed
   Reason certificate = Reason::None;  // the handshake is done, verification said this
   bool verified = false;              // chain and name were checked and are good
-  std::string detail;  // for reason or certificate; also "TLSv1.3, TLS_AES_256_GCM_SHA384"
+  std::string detail;  // of reason, or "TLSv1.3, TLS_AES_256_GCM_SHA384" for the transcript
+  std::string certificate_detail;  // of certificate
 };
 
 class Dialogue {
@@ -105,66 +106,77 @@ class Dialogue {
 
  private:
   enum class Phase : std::uint8_t { Send, Receive, StartTls, Closed };
-  // Where we are inside AUTH.
-  enum class AuthState : std::uint8_t { Exchange, Cancelled, Failed };
+  // What a reply is to its step: go on, expected by the user but the end of the walk, or a refusal.
+  enum class Answer : std::uint8_t { GoOn, StopHere, Refused };
 
-  // What we say on entering a step, and where we go on a reply: the two switches over Step.
+  // The two switches over Step: what we say on entering a step, and where we go on a reply.
   void enter(Step step, Instant at);
   void on_reply(Reply reply, Instant at);
 
+  void on_banner_reply(Reply reply, Instant at);
   void on_ehlo_reply(Reply reply, Instant at);
-  void on_auth_reply(Reply reply, Instant at);
-  void on_recipient_reply(Reply reply, Instant at);
+  void on_rcpt_reply(Reply reply, Instant at);
   void on_command_reply(Reply reply, Instant at);
   void on_message_reply(Reply reply, Instant at);
-  void on_banner_reply(Reply reply, Instant at);
-
-  void start_auth(Instant at);
-  void answer_challenge(const std::string& text, Instant at);
-  void give_up_auth(Reason reason, std::string detail, Instant at);
-
-  // What a reply is to this step: go on, an answer that the user expected but that ends the walk,
-  // or a refusal.
-  enum class Answer : std::uint8_t { GoOn, StopHere, Refused };
+  void on_quit_reply(Reply reply);
+  void on_plain_reply(Reply reply,
+                      Instant at);  // starttls, mail, data: one answer, then the next step
   Answer weigh(Step step, const Reply& reply) const;
 
-  void say(std::string line, Instant at, std::string shown = {});
-  void begin_step(Step step, Instant at);
-  void await_reply(Instant at);
-  void take_reply(Instant at);
-  void add_time(Instant at);
-  StepRecord& record() { return steps_.back(); }
-  void keep_worst_reply(const Reply& reply);
-  void refuse(const Reply& reply, Reason reason, std::string detail, Instant at);
-  // Ends the walk for a reason no reply gave, at a step that need not have run.
-  void fail(Step step, Reason reason, std::string detail);
-  void leave(Instant at);  // QUIT where the channel is in sync, else close
-  void close_now() { phase_ = Phase::Closed; }
-  void out_of_sync(Reason reason, std::string detail, Instant at);
+  // dialogue_auth.cc
+  void enter_auth(Instant at);
+  void on_auth_reply(Reply reply, Instant at);
+  void answer_challenge(const Reply& reply, Instant at);
+  void cancel_auth(Reason reason, std::string detail, Instant at);
+  void say_secret(std::string_view response, std::string shown, Instant at);
+
   void advance(Instant at);  // to the next planned step
-  std::string masked(std::string_view text) const;
+  void leave(Instant at);    // QUIT, or close where it would be text
+  void say(std::string line, Instant at, std::string shown = {});  // one command line
+  void await_reply(Instant at);
+  void refuse(const Reply& reply, Reason reason, std::string detail, Instant at);
+  void fail(Step step, Reason reason, std::string detail,
+            std::optional<Reply> reply = std::nullopt);
+  void break_off(Reason reason, std::string detail, Instant at);  // out of sync: no QUIT
+  void on_unasked(std::string_view bytes, Instant at);
+  std::string waited_for(Instant at) const;
+
+  // dialogue_record.cc: the books
+  StepRecord& record(Instant at);  // of the current step, begun at the first call
+  void stop_watch(Instant at);
+  void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
+  void write_down_reply(const Reply& reply, Instant at);
+  void write_down_message(Instant at);
+  void learn_secrets();
+  std::string masked(std::string text) const;
+  void mask(Reply& reply) const;
+  std::string received_so_far() const;
 
   DialoguePlan plan_;
   Instant deadline_;
   std::vector<Step> path_;  // the steps still to come
   Phase phase_ = Phase::Closed;
   Step step_ = Step::Banner;
-  Instant waiting_since_{};  // since when the current answer is due
+  std::optional<Step> answered_;  // the step answered last
+  int last_code_ = 0;
+  Instant waiting_since_{};
   Instant step_deadline_{};
   std::string output_;  // of Send
+  std::string shown_;   // the same as the transcript has it
   ReplyParser parser_;
   std::size_t bytes_received_ = 0;
 
   bool tls_up_ = false;
   bool tls_verified_ = false;
   bool said_helo_ = false;
-  std::optional<int> ehlo_refused_with_;
   std::vector<std::string> mechanisms_before_tls_;
   std::unique_ptr<SaslClient> sasl_;
-  AuthState auth_state_ = AuthState::Exchange;
+  std::optional<std::string> unsent_initial_response_;
+  std::string auth_detail_;
+  bool auth_cancelled_ = false;
   int auth_rounds_ = 0;
-  std::vector<std::string> secrets_;  // what masked() hides
+  std::vector<std::string> secrets_;
   std::size_t next_recipient_ = 0;
   std::size_t accepted_recipients_ = 0;
   std::size_t next_command_ = 0;

@@ -1,0 +1,436 @@
+#include "common/smtp/dialogue.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "common/smtp/reply_code.h"
+
+namespace smtpprobe {
+namespace {
+
+bool asks_for_helo(int code) { return code == 500 || code == 502 || code == 504; }
+
+// -e: a text that begins with a code is held against the start of each line, so that a 554 whose
+// text holds "220" is no 220; anything else may stand anywhere in the banner.
+bool banner_matches(const std::string& expected, const Reply& reply) {
+  const std::string wire = reply.wire();
+  const bool begins_with_code =
+      expected.size() >= 3 && expected.find_first_not_of("0123456789") >= 3;
+  if (!begins_with_code) return wire.find(expected) != std::string::npos;
+  for (std::size_t line = 0; line != std::string::npos;) {
+    if (wire.compare(line, expected.size(), expected) == 0) return true;
+    const std::size_t end = wire.find('\n', line);
+    line = end == std::string::npos ? end : end + 1;
+  }
+  return false;
+}
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+Dialogue::Dialogue(DialoguePlan plan, Instant now, Instant deadline)
+    : plan_(std::move(plan)), deadline_(deadline), path_(planned_steps(plan_)) {
+  learn_secrets();
+  advance(now);
+}
+
+Action Dialogue::next() const {
+  switch (phase_) {
+    case Phase::Send:
+      return {Action::Kind::Send, step_, output_};
+    case Phase::Receive:
+      return {Action::Kind::Receive, step_, {}};
+    case Phase::StartTls:
+      return {Action::Kind::StartTls, step_, {}};
+    case Phase::Closed:
+      break;
+  }
+  return {Action::Kind::Close, step_, {}};
+}
+
+Instant Dialogue::deadline() const { return std::min(step_deadline_, deadline_); }
+
+void Dialogue::enter(Step step, Instant at) {
+  step_ = step;
+  step_deadline_ = at + plan_.limits.of(step);
+  switch (step) {
+    case Step::Resolve:
+    case Step::Connect:
+      assert(false && "the prober's steps are in no dialogue");
+      phase_ = Phase::Closed;
+      return;
+    case Step::Tls:
+      waiting_since_ = at;
+      record(at);
+      phase_ = Phase::StartTls;
+      return;
+    case Step::Banner:
+      record(at);
+      await_reply(at);
+      return;
+    case Step::EhloTls:
+      extensions_.reset();
+      [[fallthrough]];
+    case Step::Ehlo:
+      said_helo_ = plan_.helo;
+      say((plan_.protocol == Protocol::Lmtp ? "LHLO "
+           : plan_.helo                     ? "HELO "
+                                            : "EHLO ") +
+              plan_.helo_name,
+          at);
+      return;
+    case Step::Starttls:
+      say("STARTTLS", at);
+      return;
+    case Step::Auth:
+      enter_auth(at);
+      return;
+    case Step::Mail:
+      say("MAIL FROM:<" + plan_.from.value_or("") + ">", at);
+      return;
+    case Step::Rcpt:
+      say("RCPT TO:<" + plan_.to[next_recipient_] + ">", at);
+      return;
+    case Step::Command:
+      say(plan_.commands[next_command_].text, at);
+      return;
+    case Step::Data:
+      say("DATA", at);
+      return;
+    case Step::Message:
+      message_replies_due_ = plan_.protocol == Protocol::Lmtp ? accepted_recipients_ : 1;
+      output_ = dot_stuff(plan_.message);
+      shown_.clear();
+      phase_ = Phase::Send;
+      return;
+    case Step::Quit:
+      // After a 3yz the server waits for more, and QUIT would be taken for it.
+      if (last_code_ / 100 == 3) {
+        phase_ = Phase::Closed;
+      } else {
+        say("QUIT", at);
+      }
+      return;
+  }
+}
+
+void Dialogue::on_reply(Reply reply, Instant at) {
+  stop_watch(at);
+  mask(reply);
+  write_down_reply(reply, at);
+  keep_worst(reply, at);
+  notes_ |= reply.notes;
+  last_code_ = reply.code;
+  answered_ = step_;
+  switch (step_) {
+    case Step::Resolve:
+    case Step::Connect:
+    case Step::Tls:
+      assert(false && "no reply is due at these steps");
+      return;
+    case Step::Banner:
+      return on_banner_reply(std::move(reply), at);
+    case Step::Ehlo:
+    case Step::EhloTls:
+      return on_ehlo_reply(std::move(reply), at);
+    case Step::Auth:
+      return on_auth_reply(std::move(reply), at);
+    case Step::Rcpt:
+      return on_rcpt_reply(std::move(reply), at);
+    case Step::Command:
+      return on_command_reply(std::move(reply), at);
+    case Step::Message:
+      return on_message_reply(std::move(reply), at);
+    case Step::Quit:
+      return on_quit_reply(std::move(reply));
+    case Step::Starttls:
+    case Step::Mail:
+    case Step::Data:
+      return on_plain_reply(std::move(reply), at);
+  }
+}
+
+Dialogue::Answer Dialogue::weigh(Step step, const Reply& reply) const {
+  const std::vector<ReplyPattern>& patterns = plan_.expect[step];
+  if (patterns.empty()) {
+    return is_expected_reply(step, reply.code) ? Answer::GoOn : Answer::Refused;
+  }
+  const bool matches = std::any_of(patterns.begin(), patterns.end(),
+                                   [&reply](const ReplyPattern& p) { return p.matches(reply); });
+  if (!matches) return Answer::Refused;
+  // Expected or not, the walk goes on only where the protocol lets it.
+  const bool may_go_on = step == Step::Data ? reply.code == 354 : reply.klass() == 2;
+  return may_go_on || is_expected_reply(step, reply.code) ? Answer::GoOn : Answer::StopHere;
+}
+
+void Dialogue::on_banner_reply(Reply reply, Instant at) {
+  // A certificate that the user does not put up with has ended the walk already.
+  if (failure_) return leave(at);
+  if (plan_.expect_banner) {
+    if (!banner_matches(*plan_.expect_banner, reply)) {
+      return refuse(reply, Reason::ReplyUnexpected,
+                    "expected a banner with \"" + *plan_.expect_banner + "\"", at);
+    }
+    return reply.klass() == 2 ? advance(at) : leave(at);
+  }
+  on_plain_reply(std::move(reply), at);
+}
+
+void Dialogue::on_ehlo_reply(Reply reply, Instant at) {
+  const Answer answer = weigh(step_, reply);
+  if (answer == Answer::Refused && asks_for_helo(reply.code) && !said_helo_ &&
+      plan_.protocol == Protocol::Smtp) {
+    said_helo_ = true;
+    notes_ |= Note::HeloFallback;
+    steps_.back().reply.reset();  // the answer to HELO is the one that counts
+    return say("HELO " + plan_.helo_name, at);
+  }
+  if (answer != Answer::GoOn) return on_plain_reply(std::move(reply), at);
+
+  if (!said_helo_) extensions_ = Extensions(reply);
+  const std::vector<std::string> mechanisms =
+      extensions_ ? extensions_->auth_mechanisms() : std::vector<std::string>();
+  if (step_ == Step::Ehlo) {
+    mechanisms_before_tls_ = mechanisms;
+  } else if (!mechanisms_before_tls_.empty() && mechanisms != mechanisms_before_tls_) {
+    notes_ |= Note::CapsChanged;
+  }
+  if (!path_.empty() && path_.front() == Step::Starttls &&
+      !(extensions_ && extensions_->offers("STARTTLS"))) {
+    if (plan_.tls == TlsMode::Starttls) {
+      fail(Step::Starttls, Reason::StarttlsNotOffered, {});
+      return leave(at);
+    }
+    std::erase_if(path_, [](Step step) {
+      return step == Step::Starttls || step == Step::Tls || step == Step::EhloTls;
+    });
+  }
+  advance(at);
+}
+
+void Dialogue::on_plain_reply(Reply reply, Instant at) {
+  switch (weigh(step_, reply)) {
+    case Answer::GoOn:
+      return advance(at);
+    case Answer::StopHere:
+      return leave(at);
+    case Answer::Refused:
+      return refuse(reply, refusal_reason(step_, reply, tls_up_), {}, at);
+  }
+}
+
+void Dialogue::on_rcpt_reply(Reply reply, Instant at) {
+  switch (weigh(Step::Rcpt, reply)) {
+    case Answer::GoOn:
+      ++accepted_recipients_;
+      if (reply.code == 251) notes_ |= Note::WillForward;
+      break;
+    case Answer::StopHere:
+      break;  // the next recipient may still be accepted
+    case Answer::Refused:
+      return refuse(reply, refusal_reason(Step::Rcpt, reply, tls_up_), {}, at);
+  }
+  if (++next_recipient_ < plan_.to.size()) return enter(Step::Rcpt, at);
+  if (accepted_recipients_ == 0) return leave(at);
+  advance(at);
+}
+
+void Dialogue::on_command_reply(Reply reply, Instant at) {
+  const RawCommand& command = plan_.commands[next_command_];
+  if (command.expected) {
+    if (!command.expected->matches(reply.wire())) {
+      return refuse(reply, Reason::ReplyUnexpected, command.text, at);
+    }
+  } else if (weigh(Step::Command, reply) == Answer::Refused) {
+    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_), command.text, at);
+  }
+  if (++next_command_ < plan_.commands.size()) return enter(Step::Command, at);
+  advance(at);
+}
+
+void Dialogue::on_message_reply(Reply reply, Instant at) {
+  --message_replies_due_;
+  const bool refused = weigh(Step::Message, reply) == Answer::Refused;
+  if (refused) {
+    const Reason reason = refusal_reason(Step::Message, reply, tls_up_);
+    record(at).reason = reason;
+    fail(Step::Message, reason, {}, reply);
+  }
+  // LMTP answers once for each accepted recipient (RFC 2033 s4.2): QUIT has to wait for them all.
+  if (message_replies_due_ > 0) return await_reply(at);
+  failure_ ? leave(at) : advance(at);
+}
+
+void Dialogue::on_quit_reply(Reply reply) {
+  if (weigh(Step::Quit, reply) == Answer::Refused) {
+    steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_);
+  }
+  phase_ = Phase::Closed;
+}
+
+void Dialogue::on_sent(Instant at) {
+  if (phase_ != Phase::Send) return;
+  record(at);
+  waiting_since_ = at;
+  if (step_ == Step::Message) {
+    write_down_message(at);
+  } else {
+    write_down(TranscriptLine::Who::Client, std::exchange(shown_, {}), at);
+  }
+  output_.clear();
+  await_reply(at);
+}
+
+void Dialogue::await_reply(Instant at) {
+  ReplyLimits limits;
+  if (step_ == Step::Auth) limits.line_bytes = kAuthLineBytes;
+  parser_.reset(limits);
+  waiting_since_ = std::max(waiting_since_, at);
+  step_deadline_ = at + plan_.limits.of(step_);
+  phase_ = Phase::Receive;
+}
+
+void Dialogue::on_received(std::string_view bytes, Instant at) {
+  if (phase_ == Phase::Closed || bytes.empty()) return;
+  bytes_received_ += bytes.size();
+  while (phase_ == Phase::Receive && !bytes.empty()) {
+    bytes.remove_prefix(parser_.consume(bytes));
+    if (parser_.state() == ReplyParser::State::NeedMore) break;
+    if (parser_.state() == ReplyParser::State::Failed) {
+      return break_off(parser_.failure(), received_so_far(), at);
+    }
+    Reply reply = parser_.reply();
+    parser_.reset();
+    on_reply(std::move(reply), at);
+  }
+  if (phase_ == Phase::Closed) return;
+  if (bytes_received_ > kConnectionBytes) {
+    return break_off(Reason::ReplyTooLong,
+                     fmt::format("over {} bytes in one session", kConnectionBytes), at);
+  }
+  if (!bytes.empty()) on_unasked(bytes, at);
+}
+
+void Dialogue::on_unasked(std::string_view bytes, Instant at) {
+  constexpr std::size_t kShown = 200;
+  std::string shown = masked(std::string(bytes.substr(0, kShown)));
+  while (!shown.empty() && (shown.back() == '\n' || shown.back() == '\r')) shown.pop_back();
+  write_down(TranscriptLine::Who::Server, shown, at);
+
+  Reason reason = Reason::EarlyTalker;
+  Step blamed = answered_.value_or(step_);
+  if (phase_ == Phase::StartTls) {
+    reason = answered_ ? Reason::PlaintextAfterStarttls : Reason::TlsNotTls;
+  } else if (blamed == Step::Message && plan_.protocol == Protocol::Lmtp) {
+    reason = Reason::ReplyCount;
+  }
+  if (phase_ == Phase::StartTls && answered_) steps_.pop_back();  // the handshake never began
+  for (StepRecord& one : steps_) {
+    if (one.step == blamed && one.reason == Reason::None) one.reason = reason;
+  }
+  fail(blamed, reason, "\"" + shown + "\"");
+  phase_ = Phase::Closed;
+}
+
+void Dialogue::on_tls(const HandshakeReport& report, Instant at) {
+  if (phase_ != Phase::StartTls) return;
+  if (report.reason != Reason::None) return break_off(report.reason, report.detail, at);
+  stop_watch(at);
+  write_down(TranscriptLine::Who::Probe, report.detail, at);
+  tls_up_ = true;
+  tls_verified_ = report.verified;
+  // What was offered in clear counts no longer (RFC 3207 s4.2).
+  extensions_.reset();
+  if (report.certificate != Reason::None && plan_.stop_on_bad_certificate) {
+    record(at).reason = report.certificate;
+    fail(Step::Tls, report.certificate, report.certificate_detail);
+    path_.clear();
+    // Nothing is said before the banner, not even QUIT.
+    if (plan_.tls == TlsMode::Implicit) return enter(Step::Banner, at);
+    return leave(at);
+  }
+  advance(at);
+}
+
+void Dialogue::on_channel_end(Reason how, std::string detail, Instant at) {
+  if (phase_ == Phase::Closed) return;
+  const std::string so_far = phase_ == Phase::Receive ? received_so_far() : std::string();
+  if (!so_far.empty()) detail = detail.empty() ? so_far : detail + ", " + so_far;
+  break_off(how, std::move(detail), at);
+}
+
+void Dialogue::on_deadline(Instant at) {
+  if (phase_ == Phase::Closed) return;
+  break_off(Reason::Timeout, waited_for(at), at);
+}
+
+std::string Dialogue::waited_for(Instant at) const {
+  const double waited = std::max(0.0, seconds(at - waiting_since_));
+  std::string what = phase_ == Phase::StartTls ? "no handshake"
+                     : step_ == Step::Banner   ? "no banner"
+                     : phase_ == Phase::Send   ? "not taken by the server"
+                                               : "no reply";
+  std::string detail = fmt::format("{} in {:.1f} s", what, waited);
+  if (phase_ == Phase::Receive) {
+    const std::string so_far = received_so_far();
+    if (!so_far.empty()) detail += ", " + so_far;
+    if (step_ == Step::Message) detail += ", the message may have been accepted";
+  }
+  if (deadline_ <= step_deadline_) detail += ", the overall limit is reached";
+  return detail;
+}
+
+void Dialogue::advance(Instant at) {
+  if (path_.empty()) {
+    phase_ = Phase::Closed;
+    return;
+  }
+  const Step step = path_.front();
+  path_.erase(path_.begin());
+  enter(step, at);
+}
+
+void Dialogue::leave(Instant at) {
+  path_.clear();
+  enter(Step::Quit, at);
+}
+
+void Dialogue::say(std::string line, Instant at, std::string shown) {
+  shown_ = shown.empty() ? line : std::move(shown);
+  output_ = std::move(line);
+  output_ += "\r\n";
+  waiting_since_ = at;
+  phase_ = Phase::Send;
+}
+
+void Dialogue::refuse(const Reply& reply, Reason reason, std::string detail, Instant at) {
+  record(at).reason = reason;
+  record(at).detail = detail;
+  fail(step_, reason, std::move(detail), reply);
+  leave(at);
+}
+
+void Dialogue::fail(Step step, Reason reason, std::string detail, std::optional<Reply> reply) {
+  if (failure_) return;  // the first one is the cause
+  failure_ = Failure{step, reason, std::move(detail), std::move(reply)};
+}
+
+void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
+  if (phase_ != Phase::Send) stop_watch(at);
+  StepRecord& now = record(at);
+  now.reason = reason;
+  now.detail = detail;
+  write_down(TranscriptLine::Who::Probe,
+             detail.empty() ? std::string(reason_words(reason))
+                            : std::string(reason_words(reason)) + ": " + detail,
+             at);
+  // A missing 221 is no fault of the walk that came before it.
+  if (step_ != Step::Quit) fail(step_, reason, std::move(detail));
+  phase_ = Phase::Closed;
+}
+
+}  // namespace smtpprobe

@@ -1,0 +1,72 @@
+#include "common/smtp/dialogue_plan.h"
+
+namespace smtpprobe {
+namespace {
+
+// Steps in the order of the walk. STARTTLS and its handshake are one depth: a session cannot stop
+// between the 220 and the ClientHello.
+std::size_t depth(Step step, bool implicit) {
+  if (step == Step::Tls && !implicit) return index(Step::Starttls);
+  return index(step);
+}
+
+std::size_t depth_of_until(const DialoguePlan& plan) {
+  const bool implicit = plan.tls == TlsMode::Implicit;
+  const bool starttls = plan.tls == TlsMode::Starttls || plan.tls == TlsMode::Opportunistic;
+  if (plan.until == Step::Ehlo && starttls) return index(Step::EhloTls);
+  if (plan.until == Step::Tls && implicit) return index(Step::Banner);
+  return depth(plan.until, implicit);
+}
+
+}  // namespace
+
+Duration StepLimits::of(Step step) const {
+  switch (step) {
+    case Step::Resolve:
+      return resolve;
+    case Step::Connect:
+      return connect;
+    case Step::Message:
+      return message;
+    case Step::Quit:
+      return quit;
+    case Step::Tls:
+    case Step::Banner:
+    case Step::Ehlo:
+    case Step::Starttls:
+    case Step::EhloTls:
+    case Step::Auth:
+    case Step::Mail:
+    case Step::Rcpt:
+    case Step::Command:
+    case Step::Data:
+      return reply;
+  }
+  return reply;
+}
+
+std::vector<Step> planned_steps(const DialoguePlan& plan) {
+  const bool implicit = plan.tls == TlsMode::Implicit;
+  std::vector<Step> all;
+  if (implicit) all.push_back(Step::Tls);
+  all.insert(all.end(), {Step::Banner, Step::Ehlo});
+  if (plan.tls == TlsMode::Starttls || plan.tls == TlsMode::Opportunistic) {
+    all.insert(all.end(), {Step::Starttls, Step::Tls, Step::EhloTls});
+  }
+  if (plan.auth) all.push_back(Step::Auth);
+  if (plan.from) all.push_back(Step::Mail);
+  if (!plan.to.empty()) all.push_back(Step::Rcpt);
+  if (!plan.commands.empty()) all.push_back(Step::Command);
+  all.insert(all.end(), {Step::Data, Step::Message});
+
+  const std::size_t last = depth_of_until(plan);
+  std::vector<Step> planned;
+  for (const Step step : all) {
+    if (depth(step, implicit) <= last) planned.push_back(step);
+  }
+  // After DATA's 354 whatever we say is text: such a plan ends by closing.
+  if (plan.until != Step::Data) planned.push_back(Step::Quit);
+  return planned;
+}
+
+}  // namespace smtpprobe

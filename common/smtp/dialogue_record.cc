@@ -1,0 +1,111 @@
+// The dialogue's books: what ran, how long it took, what was said. Law: a secret is masked before
+// it is written down, in the server's words too, for a server may repeat what it was told.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/smtp/base64.h"
+#include "common/smtp/dialogue.h"
+
+namespace smtpprobe {
+namespace {
+
+constexpr std::size_t kShownMessageLines = 40;
+constexpr std::size_t kShortestMaskedSecret = 4;  // anything shorter would blot out ordinary words
+
+}  // namespace
+
+StepRecord& Dialogue::record(Instant at) {
+  if (steps_.empty() || steps_.back().step != step_) {
+    StepRecord fresh;
+    fresh.step = step_;
+    fresh.began = at;
+    fresh.ended = at;
+    steps_.push_back(std::move(fresh));
+  }
+  return steps_.back();
+}
+
+void Dialogue::stop_watch(Instant at) {
+  StepRecord& now = record(at);
+  now.took += std::max(Duration::zero(), at - waiting_since_);
+  now.ended = std::max(now.ended, at);
+  waiting_since_ = at;
+}
+
+// Of several replies at one step the worst stands for it: 5yz over 4yz over the rest.
+void Dialogue::keep_worst(const Reply& reply, Instant at) {
+  StepRecord& now = record(at);
+  const bool several = step_ == Step::Rcpt || step_ == Step::Command || step_ == Step::Message;
+  if (several && now.reply && now.reply->klass() >= reply.klass()) return;
+  now.reply = reply;
+}
+
+void Dialogue::write_down(TranscriptLine::Who who, std::string text, Instant at) {
+  transcript_.push_back({who, at, std::move(text)});
+}
+
+void Dialogue::write_down_reply(const Reply& reply, Instant at) {
+  const std::string wire = reply.wire();
+  for (std::size_t begin = 0; begin <= wire.size();) {
+    const std::size_t end = std::min(wire.find('\n', begin), wire.size());
+    write_down(TranscriptLine::Who::Server, wire.substr(begin, end - begin), at);
+    begin = end + 1;
+  }
+}
+
+void Dialogue::write_down_message(Instant at) {
+  std::size_t lines = 0;
+  std::string_view rest = output_;
+  for (; !rest.empty(); ++lines) {
+    const std::size_t end = rest.find("\r\n");
+    if (lines < kShownMessageLines || end + 2 == rest.size()) {
+      write_down(TranscriptLine::Who::Client, std::string(rest.substr(0, end)), at);
+    } else if (lines == kShownMessageLines) {
+      write_down(TranscriptLine::Who::Probe, "more lines of the message, not shown", at);
+    }
+    rest.remove_prefix(std::min(end + 2, rest.size()));
+  }
+}
+
+void Dialogue::learn_secrets() {
+  if (!plan_.auth) return;
+  const Credentials& credentials = plan_.auth->credentials;
+  for (const std::string& secret : {credentials.password, credentials.token}) {
+    if (secret.size() < kShortestMaskedSecret) continue;
+    secrets_.push_back(secret);
+    secrets_.push_back(base64_encode(secret));
+  }
+}
+
+std::string Dialogue::masked(std::string text) const {
+  for (const std::string& secret : secrets_) {
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
+      text.replace(at, secret.size(), "****");
+      at += 4;
+    }
+  }
+  return text;
+}
+
+// Before AUTH the server cannot know a secret, and its keywords must stay as they are.
+void Dialogue::mask(Reply& reply) const {
+  if (!sasl_) return;
+  for (std::string& line : reply.lines) line = masked(std::move(line));
+}
+
+std::string Dialogue::received_so_far() const {
+  constexpr std::size_t kShown = 60;
+  const std::string_view line = parser_.unfinished_line();
+  const std::size_t lines = parser_.reply().lines.size();
+  if (parser_.bytes() == 0) return {};
+  if (parser_.state() == ReplyParser::State::Failed) {
+    return "\"" + masked(std::string(line.substr(0, kShown))) + "\"";
+  }
+  if (lines > 0) return fmt::format("reply unfinished after {} lines", lines);
+  return fmt::format("received {} bytes, no line end: \"{}\"", parser_.bytes(),
+                     masked(std::string(line.substr(0, kShown))));
+}
+
+}  // namespace smtpprobe
