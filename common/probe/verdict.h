@@ -26,6 +26,13 @@ struct Verdict {
       findings;  // the first is the headline; empty when OK. WARNING-free notes are not here.
 };
 
+// The problem that decides, of a chain that was checked; null when there is none.
+// `ignore_expiration` leaves out expired certificates.
+const CertificateProblem* first_problem(const TlsFacts& tls, bool ignore_expiration);
+
+// "certificate not trusted: self-signed certificate (mx.example.net)"; raw, unsanitised.
+std::string problem_words(const TlsFacts& tls, const CertificateProblem& problem);
+
 Verdict judge(const ProbePlan& plan, const ProbeResult& result);
 
 }  // namespace smtpprobe
