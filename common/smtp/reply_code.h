@@ -29,6 +29,7 @@ struct ReplyCodeMeaning {
   int code;
   std::string_view meaning;  // "mailbox unavailable, or refused by policy"
   std::string_view source;   // "RFC 5321"
+  std::string_view typical;  // the steps where servers send it, "mail, rcpt, message"
   std::string_view advice;   // what an operator should look at; one sentence
   State state;               // where the code is not expected
   State state_at_rcpt;       // the same at rcpt
