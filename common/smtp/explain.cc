@@ -1,0 +1,225 @@
+// The answer to --explain. Law: what it says of the check is not written down but asked of
+// refusal_reason() and refusal_state(), so that it cannot differ from what the check does.
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "common/smtp/reply_code.h"
+
+namespace smtpprobe {
+
+namespace {
+
+// The steps that a refusal ends. Raw commands and QUIT have rules of their own.
+constexpr std::array kJudgedSteps = {
+    Step::Banner, Step::Ehlo, Step::Starttls, Step::EhloTls, Step::Auth,
+    Step::Mail,   Step::Rcpt, Step::Data,     Step::Message,
+};
+
+// What an enhanced status, the text or the channel changes about a code.
+struct Variant {
+  int code;
+  EnhancedStatus status;
+  bool tls;
+  std::string_view condition;
+};
+
+constexpr auto kVariants = std::to_array<Variant>({
+    {421, {4, 7, 0}, false, "with 4.7.x"},
+    {450, {4, 7, 1}, false, "with 4.7.1, 4.7.0, 4.2.0 or 4.3.2, or a text that says greylisted"},
+    {451, {4, 7, 1}, false, "with 4.7.1, 4.7.0, 4.2.0 or 4.3.2, or a text that says greylisted"},
+    {452, {4, 5, 3}, false, "with 4.5.3"},
+    {501, {5, 1, 7}, false, "with 5.1.7 or 5.1.3"},
+    {523, {}, true, "over TLS"},
+    {524, {}, true, "over TLS"},
+    {538, {}, true, "over TLS"},
+});
+
+struct Outcome {
+  bool expected = false;
+  State state = State::Ok;
+  Reason reason = Reason::None;
+
+  bool operator==(const Outcome&) const = default;
+};
+
+Outcome outcome_of(Step step, int code, const EnhancedStatus& status, bool tls) {
+  if (is_expected_reply(step, code)) return {true, State::Ok, Reason::None};
+  Reply reply;
+  reply.code = code;
+  reply.lines = {""};
+  if (status.klass != 0) reply.status = status;
+  const Reason reason = refusal_reason(step, reply, tls);
+  return {false, refusal_state(step, reply, reason), reason};
+}
+
+std::string outcome_words(const Outcome& outcome) {
+  if (outcome.expected) return "expected";
+  return std::string(state_name(outcome.state)) + " (" + std::string(reason_name(outcome.reason)) +
+         ")";
+}
+
+// The steps where the outcome is the same.
+struct Group {
+  Outcome outcome;
+  std::vector<Step> steps;
+};
+
+void add_step(std::vector<Group>& groups, const Outcome& outcome, Step step) {
+  for (Group& group : groups) {
+    if (group.outcome != outcome) continue;
+    group.steps.push_back(step);
+    return;
+  }
+  groups.push_back({outcome, {step}});
+}
+
+// "at rcpt, data and message WARNING (greylisted)"
+std::string group_words(const Group& group) {
+  if (group.steps.size() == kJudgedSteps.size()) {
+    return "at every step " + outcome_words(group.outcome);
+  }
+  std::string out = "at ";
+  for (std::size_t i = 0; i < group.steps.size(); ++i) {
+    if (i != 0) out += i + 1 == group.steps.size() ? " and " : ", ";
+    out += step_name(group.steps[i]);
+  }
+  return out + " " + outcome_words(group.outcome);
+}
+
+// "at rcpt WARNING (reply_4xx), elsewhere CRITICAL (reply_4xx)"; `elsewhere` is the largest group.
+std::string judgement_words(int code) {
+  std::vector<Group> groups;
+  for (const Step step : kJudgedSteps) {
+    add_step(groups, outcome_of(step, code, {}, false), step);
+  }
+  if (groups.size() == 1) return group_words(groups.front());
+  std::size_t largest = 0;
+  for (std::size_t i = 1; i < groups.size(); ++i) {
+    if (groups[i].steps.size() > groups[largest].steps.size()) largest = i;
+  }
+  std::string out;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (i != largest) out += group_words(groups[i]) + ", ";
+  }
+  return out + "elsewhere " + outcome_words(groups[largest].outcome);
+}
+
+// What `status` or TLS changes about `code`: only the steps where it makes a difference. Empty when
+// it makes none.
+std::string difference_words(int code, const EnhancedStatus& status, bool tls) {
+  std::vector<Group> groups;
+  for (const Step step : kJudgedSteps) {
+    const Outcome refined = outcome_of(step, code, status, tls);
+    if (refined != outcome_of(step, code, {}, false)) add_step(groups, refined, step);
+  }
+  std::string out;
+  for (const Group& group : groups) {
+    if (!out.empty()) out += ", ";
+    out += group_words(group);
+  }
+  return out;
+}
+
+std::string_view class_words(int klass) {
+  if (klass == 2) return "success";
+  if (klass == 3) return "the server waits for more";
+  if (klass == 4) return "transient failure: the same again later may succeed";
+  return "permanent failure: the same again will fail again";
+}
+
+std::string_view subject_words(int subject) {
+  constexpr std::array<std::string_view, 8> kSubjects = {
+      "other or undefined",
+      "addressing",
+      "mailbox",
+      "mail system",
+      "network and routing",
+      "mail delivery protocol",
+      "message content or media",
+      "security or policy",
+  };
+  return kSubjects[static_cast<std::size_t>(subject)];
+}
+
+std::string explain_code(int code, const ReplyCodeMeaning& row) {
+  const auto line = [](std::string_view name, std::string_view words) {
+    return "  " + std::string(name) + std::string(words) + "\n";
+  };
+  std::string out = std::to_string(code) + " ";
+  out += row.meaning;
+  out += " (" + std::string(row.source) + ")\n";
+  out += line("class:      ", class_words(code / 100));
+  out += line("typical at: ", row.typical);
+  out += line("the check:  ", judgement_words(code));
+  for (const Variant& variant : kVariants) {
+    if (variant.code != code) continue;
+    out += line("            ", std::string(variant.condition) + ": " +
+                                    difference_words(code, variant.status, variant.tls));
+  }
+  if (code == 450 || code == 451) {
+    out += line("            ", "the state of a greylisting answer is --greylisting's");
+  }
+  if (code == 500 || code == 502 || code == 504) {
+    out += line("            ", "at ehlo the check tries HELO first");
+  }
+  if (code >= 400) {
+    out += line("            ", "as the answer to a raw command (-C) without its -R: WARNING");
+  }
+  if (code != 221) out += line("            ", "at quit: shown, the verdict stays");
+  out += line("advice:     ", row.advice);
+  return out;
+}
+
+// The codes that `status` changes something about, a line each.
+std::string effect_lines(const EnhancedStatus& status) {
+  std::string out;
+  int last = 0;
+  for (const Variant& variant : kVariants) {
+    if (variant.code / 100 != status.klass || variant.code == last) continue;
+    last = variant.code;
+    const std::string words = difference_words(variant.code, status, false);
+    if (!words.empty()) out += "              " + std::to_string(last) + ": " + words + "\n";
+  }
+  return out;
+}
+
+std::optional<std::string> explain_status(const EnhancedStatus& status) {
+  if ((status.klass != 2 && status.klass != 4 && status.klass != 5) || status.subject > 7) {
+    return std::nullopt;
+  }
+  const std::optional<std::string_view> meaning = enhanced_status_meaning(status);
+  std::string out = to_string(status) + " ";
+  out += meaning.value_or("not registered, a vendor's own");
+  out += meaning ? " (RFC 3463, IANA registry)\n" : "\n";
+  out += "  class:      ";
+  out += class_words(status.klass);
+  out += "\n  subject:    ";
+  out += subject_words(status.subject);
+  out += "\n  the check:  it refines the reply code and never overrules its class\n";
+  const std::string effect = effect_lines(status);
+  out += effect;
+  if (effect.find(reason_name(Reason::Greylisted)) != std::string::npos) {
+    out += "              the state of a greylisting answer is --greylisting's\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> explain(std::string_view code) {
+  const std::optional<EnhancedStatus> status = parse_enhanced_status(code);
+  if (status) return explain_status(*status);
+  if (code.size() != 3) return std::nullopt;
+  int value = 0;
+  for (const char c : code) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  const ReplyCodeMeaning* row = reply_code_meaning(value);
+  if (row == nullptr) return std::nullopt;
+  return explain_code(value, *row);
+}
+
+}  // namespace smtpprobe
