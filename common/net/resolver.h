@@ -49,6 +49,7 @@ class CaresResolver : public Resolver {
 
  private:
   struct Channel;
+  struct Waiting;
   boost::asio::any_io_executor executor_;
   std::vector<std::string> name_servers_;
   std::shared_ptr<Channel> channel_;  // made by the first resolve()

@@ -1,0 +1,244 @@
+// From OpenSSL's state and its error queue to facts and reasons.
+#include "common/net/tls_report.h"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/net/certificate.h"
+#include "common/net/tls_context.h"
+
+namespace smtpprobe {
+namespace {
+
+constexpr int kMaxChain = 10;
+
+// What makes a certificate useless to every client goes before what only some mind.
+int rank(Reason reason) {
+  switch (reason) {
+    case Reason::CertExpired:
+      return 0;
+    case Reason::CertNotYetValid:
+      return 1;
+    case Reason::CertUntrusted:
+      return 2;
+    case Reason::CertNameMismatch:
+      return 3;
+    default:
+      return 4;
+  }
+}
+
+void add_problem(std::vector<CertificateProblem>& problems, CertificateProblem problem) {
+  for (const CertificateProblem& known : problems) {
+    if (known.reason == problem.reason && known.depth == problem.depth) return;
+  }
+  problems.push_back(std::move(problem));
+}
+
+std::vector<Certificate> read_chain(const STACK_OF(X509) * stack,
+                                    std::vector<CertificateProblem>* problems) {
+  std::vector<Certificate> chain;
+  const int size = std::min(sk_X509_num(stack), kMaxChain);  // -1 for no stack
+  for (int depth = 0; depth < size; ++depth) {
+    CertificateReading reading = read_certificate(sk_X509_value(stack, depth));
+    if (problems != nullptr && !reading.malformed.empty()) {
+      add_problem(*problems, {Reason::CertMalformed, depth, std::move(reading.malformed)});
+    }
+    chain.push_back(std::move(reading.certificate));
+  }
+  return chain;
+}
+
+std::string text_or_empty(const char* text) { return text == nullptr ? std::string() : text; }
+
+void read_parameters(SSL* ssl, TlsFacts& facts) {
+  facts.version = SSL_get_version(ssl);
+  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl);
+  if (cipher != nullptr) {
+    facts.cipher = text_or_empty(SSL_CIPHER_get_name(cipher));
+    facts.cipher_iana = text_or_empty(SSL_CIPHER_standard_name(cipher));
+  }
+  const long group = SSL_get_negotiated_group(ssl);
+  if (group > 0) facts.group = text_or_empty(SSL_group_to_name(ssl, static_cast<int>(group)));
+}
+
+// What the queue holds, earliest first.
+std::vector<unsigned long> take_errors() {
+  std::vector<unsigned long> errors;
+  while (const unsigned long code = ERR_get_error()) errors.push_back(code);
+  return errors;
+}
+
+// Reasons that only say which part of OpenSSL saw the real one have no words for an operator.
+unsigned long telling_error(const std::vector<unsigned long>& errors) {
+  for (const unsigned long code : errors) {
+    const bool own_reason = (ERR_GET_REASON(code) & ERR_RFLAG_COMMON) == 0;
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && own_reason) return code;
+  }
+  return errors.front();
+}
+
+std::string reason_string(unsigned long code) {
+  const char* text = ERR_reason_error_string(code);
+  return text == nullptr ? fmt::format("OpenSSL error {:x}", code) : std::string(text);
+}
+
+bool is_version(int reason) {
+  switch (reason) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_UNSUPPORTED_SSL_VERSION:
+    case SSL_R_UNKNOWN_SSL_VERSION:
+    case SSL_R_WRONG_SSL_VERSION:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_VERSION_TOO_HIGH:
+    case SSL_R_BAD_PROTOCOL_VERSION_NUMBER:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Faults of the record layer: before the server's first message they mean that it speaks no TLS.
+bool is_framing(int reason) {
+  switch (reason) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
+    case SSL_R_DATA_LENGTH_TOO_LONG:
+    case SSL_R_BAD_RECORD_TYPE:
+    case SSL_R_RECORD_LENGTH_MISMATCH:
+    case SSL_R_RECORD_TOO_SMALL:
+    case SSL_R_UNEXPECTED_RECORD:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_record(int reason) {
+  switch (reason) {
+    case SSL_R_DECRYPTION_FAILED:
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+    case SSL_R_BLOCK_CIPHER_PAD_IS_WRONG:
+    case SSL_R_NOT_ON_RECORD_BOUNDARY:
+    case SSL_R_MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA:
+    case SSL_R_APP_DATA_IN_HANDSHAKE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_certificate(int reason) {
+  switch (reason) {
+    case SSL_R_CERT_LENGTH_MISMATCH:
+    case SSL_R_UNABLE_TO_FIND_PUBLIC_KEY_PARAMETERS:
+    case SSL_R_UNKNOWN_CERTIFICATE_TYPE:
+    case SSL_R_BAD_ECPOINT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+TlsFailure system_failure(int sys_errno) {
+  switch (sys_errno) {
+    case 0:
+      return {Reason::ConnectionClosed, "connection closed without a TLS close"};
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+      return {Reason::ConnectionReset, std::strerror(sys_errno)};
+    case ETIMEDOUT:
+      return {Reason::Timeout, std::strerror(sys_errno)};
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return {Reason::HostUnreachable, std::strerror(sys_errno)};
+    default:
+      return {Reason::LocalError, std::strerror(sys_errno)};
+  }
+}
+
+TlsFailure alert_failure(int number) {
+  const Reason reason = number == SSL_AD_PROTOCOL_VERSION ? Reason::TlsVersion : Reason::TlsAlert;
+  return {reason, fmt::format("{} (alert {})", SSL_alert_desc_string_long(number), number)};
+}
+
+// Whether the failing message was the server's certificate: ASN.1 errors belong to it then.
+bool in_certificate(const SSL* ssl, const std::vector<unsigned long>& errors) {
+  const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+  if (state != TLS_ST_CR_CERT) return false;
+  return std::any_of(errors.begin(), errors.end(), [](unsigned long code) {
+    return ERR_GET_LIB(code) == ERR_LIB_ASN1 || ERR_GET_LIB(code) == ERR_LIB_X509;
+  });
+}
+
+bool before_server_hello(const SSL* ssl) {
+  const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+  return state == TLS_ST_BEFORE || state == TLS_ST_CW_CLNT_HELLO;
+}
+
+TlsFailure protocol_failure(const SSL* ssl, const std::vector<unsigned long>& errors) {
+  if (in_certificate(ssl, errors)) {
+    return {Reason::CertMalformed,
+            "the certificate is unreadable: " + reason_string(errors.front())};
+  }
+  const unsigned long code = telling_error(errors);
+  const int reason = ERR_GET_REASON(code);
+  if (ERR_GET_LIB(code) == ERR_LIB_SYS) return system_failure(reason);
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return {Reason::TlsHandshake, reason_string(code)};
+  if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
+    return alert_failure(reason - SSL_AD_REASON_OFFSET);
+  }
+  if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+    return {Reason::ConnectionClosed, "connection closed without a TLS close"};
+  }
+  TlsFailure failure{Reason::TlsHandshake, reason_string(code)};
+  if (is_version(reason)) failure.reason = Reason::TlsVersion;
+  if (is_framing(reason)) {
+    failure.reason = before_server_hello(ssl) ? Reason::TlsNotTls : Reason::TlsRecord;
+  }
+  if (is_record(reason)) failure.reason = Reason::TlsRecord;
+  if (is_certificate(reason)) failure.reason = Reason::CertMalformed;
+  return failure;
+}
+
+}  // namespace
+
+TlsFacts read_tls_facts(SSL* ssl) {
+  TlsFacts facts;
+  if (const TlsSessionRecord* record = tls_session_record(ssl)) {
+    facts.server_name = record->server_name;
+    facts.checked_name = record->checked_name;
+    facts.checked = record->checked;
+    facts.problems = record->problems;
+  }
+  if (SSL_is_init_finished(ssl) == 1) read_parameters(ssl, facts);
+  facts.chain = read_chain(SSL_get_peer_cert_chain(ssl), facts.checked ? &facts.problems : nullptr);
+  std::stable_sort(facts.problems.begin(), facts.problems.end(), [](const auto& a, const auto& b) {
+    return std::pair(rank(a.reason), a.depth) < std::pair(rank(b.reason), b.depth);
+  });
+  if (facts.verified()) facts.verified_chain = read_chain(SSL_get0_verified_chain(ssl), nullptr);
+  return facts;
+}
+
+TlsFailure classify_tls_failure(SSL* ssl, int ssl_error, int sys_errno) {
+  const std::vector<unsigned long> errors = take_errors();
+  if (ssl_error == SSL_ERROR_ZERO_RETURN) {
+    return {Reason::ConnectionClosed, "the server closed TLS"};
+  }
+  if (!errors.empty()) return protocol_failure(ssl, errors);
+  if (ssl_error == SSL_ERROR_SYSCALL) return system_failure(sys_errno);
+  return {Reason::TlsHandshake, fmt::format("OpenSSL stopped without a reason ({})", ssl_error)};
+}
+
+}  // namespace smtpprobe
