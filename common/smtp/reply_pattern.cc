@@ -1,6 +1,6 @@
 #include "common/smtp/reply_pattern.h"
 
-#include "common/smtp/quoted.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -25,9 +25,9 @@ Result<ReplyPattern> ReplyPattern::parse(std::string_view text) {
       return pattern;
     }
   }
-  return error(quoted(text) +
-               " is no reply pattern, expected a code from 200 to 599, a class from 2xx to 5xx or "
-               "an enhanced status such as 5.7.1");
+  return error("got " + quoted_value(text) +
+               ", expected a code from 200 to 599, a class from 2xx to 5xx or an enhanced status "
+               "such as 5.7.1");
 }
 
 bool ReplyPattern::matches(const Reply& reply) const {

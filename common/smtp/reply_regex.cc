@@ -3,8 +3,7 @@
 #include <regex.h>
 
 #include <array>
-
-#include "common/smtp/quoted.h"
+#include <string_view>
 
 namespace smtpprobe {
 
@@ -23,7 +22,7 @@ struct ReplyRegex::Compiled {
 Result<ReplyRegex> ReplyRegex::compile(const std::string& pattern) {
   constexpr std::string_view kWanted = ", expected a POSIX extended regular expression";
   if (pattern.find('\0') != std::string::npos) {
-    return error(quoted(pattern) + " holds a NUL" + std::string(kWanted));
+    return error("a NUL" + std::string(kWanted));
   }
   const auto compiled = std::make_shared<Compiled>();
   const int failure =
@@ -31,7 +30,7 @@ Result<ReplyRegex> ReplyRegex::compile(const std::string& pattern) {
   if (failure != 0) {
     std::array<char, 256> words{};
     regerror(failure, &compiled->regex, words.data(), words.size());
-    return error(quoted(pattern) + ": " + words.data() + std::string(kWanted));
+    return error(words.data() + std::string(kWanted));
   }
   compiled->usable = true;
   ReplyRegex result;

@@ -1,4 +1,4 @@
-#include "common/smtp/quoted.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -7,9 +7,9 @@ constexpr std::size_t kMaxShown = 60;
 
 }  // namespace
 
-std::string quoted(std::string_view value) {
+std::string quoted_value(std::string_view value) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  std::string text = "\"";
+  std::string text = "'";
   for (const char c : value.substr(0, kMaxShown)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
@@ -20,7 +20,7 @@ std::string quoted(std::string_view value) {
       text += kHex[byte & 0xfU];
     }
   }
-  text += value.size() > kMaxShown ? "...\"" : "\"";
+  text += value.size() > kMaxShown ? "...'" : "'";
   return text;
 }
 

@@ -7,8 +7,7 @@
 
 namespace smtpprobe {
 
-// "\"us\\x0aer\"": in quotes, bytes that are not printable ASCII as \xHH, cut with "..." after 60
-// bytes.
-std::string quoted(std::string_view value);
+// "'us\\x0aer'": bytes that are not printable ASCII as \xHH, cut with "..." after 60 bytes.
+std::string quoted_value(std::string_view value);
 
 }  // namespace smtpprobe
