@@ -1,0 +1,48 @@
+#include "plugin/read_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "common/probe/printable.h"
+
+namespace smtpprobe {
+namespace {
+
+constexpr std::size_t kNameBytes = 200;
+
+Unexpected failed(const std::string& name, const std::string& why) {
+  return error(printable(name, kNameBytes) + ": " + why);
+}
+
+}  // namespace
+
+Result<std::string> read_descriptor(int descriptor, const std::string& name,
+                                    std::size_t max_bytes) {
+  std::string text;
+  std::array<char, 4096> buffer;
+  while (true) {
+    const ssize_t got = read(descriptor, buffer.data(), buffer.size());
+    if (got == 0) return text;
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return failed(name, std::strerror(errno));
+    }
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+    if (text.size() > max_bytes)
+      return failed(name, "over " + std::to_string(max_bytes) + " bytes");
+  }
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (descriptor < 0) return failed(path, std::strerror(errno));
+  Result<std::string> text = read_descriptor(descriptor, path, max_bytes);
+  close(descriptor);
+  return text;
+}
+
+}  // namespace smtpprobe

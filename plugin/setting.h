@@ -1,0 +1,31 @@
+// One option with its value, as the command line or an ini file gave it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "common/probe/printable.h"
+#include "plugin/option_table.h"
+
+namespace smtpprobe {
+
+struct Setting {
+  const OptionRow* row = nullptr;
+  std::string value;   // empty for an option without argument
+  std::string origin;  // "FILE:LINE: " of an ini file; empty for the command line
+
+  bool on_command_line() const { return origin.empty(); }
+  // "--port", "/etc/x.ini:3: port"
+  std::string name() const {
+    return on_command_line() ? "--" + std::string(row->name) : origin + std::string(row->name);
+  }
+};
+
+// A value as messages show it: "'x'".
+inline std::string quoted(std::string_view value) {
+  constexpr std::size_t kShown = 100;
+  return "'" + printable(value, kShown) + "'";
+}
+
+}  // namespace smtpprobe
