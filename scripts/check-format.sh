@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Is every C++ file as clang-format leaves it? `check-format.sh --fix` makes it so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mode=(--dry-run -Werror)
+[ "${1:-}" != --fix ] || mode=(-i)
+find common plugin exporter tests -name '*.h' -o -name '*.cc' | sort | xargs clang-format "${mode[@]}"

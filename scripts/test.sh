@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds and runs every test: formatting, clang-tidy, everything under the address
+# and undefined-behaviour sanitizers, everything in the release build, the instruction counts against
+# check_smtp. The last lines are ctest's. A skipped test is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+scripts/install-packages.sh build test
+
+say "Formatting"
+scripts/check-format.sh
+
+say "Building (release, asan)"
+for preset in release asan; do
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset"
+done
+
+say "clang-tidy (the pure parts and the plugin)"
+scripts/check-tidy.sh
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+for preset in asan release; do
+  say "Tests ($preset)"
+  status=0
+  ctest --preset "$preset" 2>&1 | tee "$output" || status=$?
+  if grep -qE '\*\*\*Skipped|\[  SKIPPED \]' "$output"; then
+    echo "A test was skipped: here that is a failure."
+    exit 1
+  fi
+  [ "$status" -eq 0 ] || exit "$status"
+done
