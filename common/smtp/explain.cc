@@ -175,12 +175,11 @@ std::string explain_code(int code, const ReplyCodeMeaning& row) {
 // The codes that `status` changes something about, a line each.
 std::string effect_lines(const EnhancedStatus& status) {
   std::string out;
-  int last = 0;
   for (const Variant& variant : kVariants) {
-    if (variant.code / 100 != status.klass || variant.code == last) continue;
-    last = variant.code;
+    if (variant.code / 100 != status.klass) continue;
     const std::string words = difference_words(variant.code, status, false);
-    if (!words.empty()) out += "              " + std::to_string(last) + ": " + words + "\n";
+    if (!words.empty())
+      out += "              " + std::to_string(variant.code) + ": " + words + "\n";
   }
   return out;
 }
