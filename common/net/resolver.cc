@@ -45,12 +45,15 @@ struct Watch {
     boost::system::error_code failure;  // leaves c-ares to its timeouts
     descriptor.assign(fd, failure);
   }
-  // c-ares closes the socket, not Asio.
-  ~Watch() {
-    if (descriptor.is_open()) descriptor.release();
-  }
+  ~Watch() { let_go(); }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
+
+  // c-ares closes the socket, not Asio; and it must be let go of before, for the next socket may
+  // get the same number.
+  void let_go() {
+    if (descriptor.is_open()) descriptor.release();
+  }
 
   asio::posix::stream_descriptor descriptor;
   bool wants_read = false;
@@ -272,7 +275,10 @@ void CaresResolver::Channel::on_socket_state(void* self, ares_socket_t fd, int r
                                              int writable) {
   auto* channel = static_cast<Channel*>(self);
   if (readable == 0 && writable == 0) {
-    channel->watches.erase(fd);
+    const auto found = channel->watches.find(fd);
+    if (found == channel->watches.end()) return;
+    found->second->let_go();  // a handler may hold it a while longer
+    channel->watches.erase(found);
     return;
   }
   std::shared_ptr<Watch>& watch = channel->watches[fd];

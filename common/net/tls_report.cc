@@ -168,9 +168,23 @@ TlsFailure system_failure(int sys_errno) {
   }
 }
 
+// OpenSSL 3.0 has no names for the alerts that came with TLS 1.3.
+std::string alert_name(int number) {
+  switch (number) {
+    case SSL_AD_MISSING_EXTENSION:
+      return "missing extension";
+    case SSL_AD_CERTIFICATE_REQUIRED:
+      return "certificate required";
+    case SSL_AD_NO_APPLICATION_PROTOCOL:
+      return "no application protocol";
+    default:
+      return SSL_alert_desc_string_long(number);
+  }
+}
+
 TlsFailure alert_failure(int number) {
   const Reason reason = number == SSL_AD_PROTOCOL_VERSION ? Reason::TlsVersion : Reason::TlsAlert;
-  return {reason, fmt::format("{} (alert {})", SSL_alert_desc_string_long(number), number)};
+  return {reason, fmt::format("{} (alert {})", alert_name(number), number)};
 }
 
 // Whether the failing message was the server's certificate: ASN.1 errors belong to it then.

@@ -1,0 +1,377 @@
+// CaresResolver against a scripted name server on the loopback.
+#include "common/net/resolver.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+
+namespace smtpprobe {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+constexpr int kTypeA = 1;
+constexpr int kTypeCname = 5;
+constexpr int kTypeAaaa = 28;
+
+constexpr int kNoError = 0;
+constexpr int kServfail = 2;
+constexpr int kNxdomain = 3;
+constexpr int kRefused = 5;
+
+std::string number16(int value) {
+  return {static_cast<char>(value >> 8), static_cast<char>(value & 0xff)};
+}
+
+std::string wire_name(const std::string& name) {
+  std::string wire;
+  std::size_t at = 0;
+  while (at < name.size()) {
+    const std::size_t dot = std::min(name.find('.', at), name.size());
+    wire += static_cast<char>(dot - at);
+    wire += name.substr(at, dot - at);
+    at = dot + 1;
+  }
+  return wire + '\0';
+}
+
+struct Record {
+  std::string owner;
+  int type = kTypeA;
+  std::string data;  // as on the wire
+};
+
+Record address(const std::string& owner, const std::string& literal) {
+  const bool six = literal.find(':') != std::string::npos;
+  std::string data(six ? 16 : 4, '\0');
+  EXPECT_EQ(::inet_pton(six ? AF_INET6 : AF_INET, literal.c_str(), data.data()), 1);
+  return {owner, six ? kTypeAaaa : kTypeA, data};
+}
+
+struct Answer {
+  int code = kNoError;
+  std::vector<Record> records{};
+  std::string raw{};    // instead: these bytes behind the header
+  bool silent = false;  // no answer at all
+  std::size_t cut = 0;  // bytes missing at the end
+};
+
+// Answers each question from a table by name and type; what is not in it is NODATA.
+class NameServer {
+ public:
+  explicit NameServer(asio::io_context& io)
+      : socket_(io, asio::ip::udp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+    receive();
+  }
+
+  std::string address() const {
+    return "127.0.0.1:" + std::to_string(socket_.local_endpoint().port());
+  }
+  void stop() { socket_.close(); }
+  void set(const std::string& name, int type, Answer answer) {
+    answers_[{name, type}] = std::move(answer);
+  }
+  void set(const std::string& name, const Answer& answer) {
+    set(name, kTypeA, answer);
+    set(name, kTypeAaaa, answer);
+  }
+  int questions() const { return questions_; }
+
+ private:
+  void receive() {
+    socket_.async_receive_from(asio::buffer(buffer_), client_,
+                               [this](const boost::system::error_code& failure, std::size_t size) {
+                                 if (failure) return;
+                                 answer(std::string(buffer_.data(), size));
+                                 receive();
+                               });
+  }
+
+  void answer(const std::string& question) {
+    ++questions_;
+    std::string name;
+    std::size_t at = 12;
+    while (at < question.size() && question[at] != '\0') {
+      const auto length = static_cast<std::size_t>(question[at]);
+      if (!name.empty()) name += '.';
+      name += question.substr(at + 1, length);
+      at += length + 1;
+    }
+    const int type = question[at + 2];
+    const Answer& found = answers_[{name, type}];
+    if (found.silent) return;
+    std::string reply = question.substr(0, 2) + '\x81' + static_cast<char>(0x80 | found.code) +
+                        number16(1) + number16(static_cast<int>(found.records.size())) +
+                        number16(0) + number16(0) + question.substr(12, at + 5 - 12);
+    for (const Record& record : found.records) {
+      reply += wire_name(record.owner) + number16(record.type) + number16(1) + number16(0) +
+               number16(60) + number16(static_cast<int>(record.data.size())) + record.data;
+    }
+    if (!found.raw.empty()) reply = reply.substr(0, 12) + found.raw;
+    reply.resize(reply.size() - found.cut);
+    socket_.send_to(asio::buffer(reply), client_);
+  }
+
+  asio::ip::udp::socket socket_;
+  asio::ip::udp::endpoint client_;
+  std::array<char, 1500> buffer_{};
+  std::map<std::pair<std::string, int>, Answer> answers_;
+  int questions_ = 0;
+};
+
+class ResolverTest : public testing::Test {
+ protected:
+  ResolverTest() : server_(io_) {
+    resolver_.emplace(io_.get_executor(), std::vector<std::string>{server_.address()});
+  }
+
+  // Starts a question; its answer comes into the returned place.
+  std::shared_ptr<std::optional<Resolved>> ask(const std::string& name, IpChoice choice,
+                                               Duration patience = 10s) {
+    auto place = std::make_shared<std::optional<Resolved>>();
+    asio::co_spawn(io_,
+                   resolver_->resolve(name, choice, std::chrono::steady_clock::now() + patience),
+                   [this, place](const std::exception_ptr& thrown, Resolved resolved) {
+                     EXPECT_EQ(thrown, nullptr);
+                     *place = std::move(resolved);
+                     if (--open_ == 0) server_.stop();
+                   });
+    ++open_;
+    return place;
+  }
+
+  // Runs until nothing is left to wait for, which must be soon.
+  void run() {
+    io_.run_for(8s);
+    EXPECT_TRUE(io_.stopped()) << "something is still being waited for";
+  }
+
+  Resolved resolve(const std::string& name, IpChoice choice = IpChoice::Any,
+                   Duration patience = 10s) {
+    const auto place = ask(name, choice, patience);
+    run();
+    return place->value_or(Resolved{{}, Reason::None, "no answer"});
+  }
+
+  asio::io_context io_;
+  NameServer server_;
+  std::optional<CaresResolver> resolver_;
+  int open_ = 0;
+};
+
+using Addresses = std::vector<std::string>;
+
+TEST_F(ResolverTest, AddressesOfBothFamilies) {
+  server_.set("mx.test", kTypeA, {.records = {address("mx.test", "192.0.2.1")}});
+  server_.set("mx.test", kTypeAaaa, {.records = {address("mx.test", "2001:db8::1")}});
+  Resolved resolved = resolve("mx.test");
+  EXPECT_TRUE(resolved.ok()) << resolved.detail;
+  std::sort(resolved.addresses.begin(), resolved.addresses.end());
+  EXPECT_EQ(resolved.addresses, (Addresses{"192.0.2.1", "2001:db8::1"}));
+}
+
+TEST_F(ResolverTest, OneFamilyIsAskedForAlone) {
+  server_.set("mx.test", kTypeA, {.records = {address("mx.test", "192.0.2.1")}});
+  server_.set("mx.test", kTypeAaaa, {.records = {address("mx.test", "2001:db8::1")}});
+  EXPECT_EQ(resolve("mx.test", IpChoice::Ipv6).addresses, (Addresses{"2001:db8::1"}));
+  EXPECT_EQ(server_.questions(), 1);
+}
+
+class PreferenceTest : public ResolverTest, public testing::WithParamInterface<IpChoice> {};
+
+TEST_P(PreferenceTest, PutsItsFamilyFirstAndKeepsTheOther) {
+  server_.set("mx.test", kTypeA,
+              {.records = {address("mx.test", "192.0.2.1"), address("mx.test", "192.0.2.2")}});
+  server_.set("mx.test", kTypeAaaa, {.records = {address("mx.test", "2001:db8::1")}});
+  const Resolved resolved = resolve("mx.test", GetParam());
+  ASSERT_EQ(resolved.addresses.size(), 3u) << resolved.detail;
+  const bool six_first = GetParam() == IpChoice::PreferIpv6;
+  EXPECT_EQ(resolved.addresses[six_first ? 0 : 2], "2001:db8::1");
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, PreferenceTest,
+                         testing::Values(IpChoice::PreferIpv4, IpChoice::PreferIpv6));
+
+TEST_F(ResolverTest, CnamesAreFollowed) {
+  server_.set("alias.test", kTypeA,
+              {.records = {{"alias.test", kTypeCname, wire_name("mx.test")},
+                           address("mx.test", "192.0.2.7")}});
+  EXPECT_EQ(resolve("alias.test", IpChoice::Ipv4).addresses, (Addresses{"192.0.2.7"}));
+}
+
+TEST_F(ResolverTest, AtMostSixteenAddressesAndNoneTwice) {
+  Answer many;
+  for (int i = 1; i <= 20; ++i) {
+    many.records.push_back(address("mx.test", "192.0.2." + std::to_string(i)));
+  }
+  server_.set("mx.test", kTypeA, many);
+  EXPECT_EQ(resolve("mx.test", IpChoice::Ipv4).addresses.size(), 16u);
+}
+
+TEST_F(ResolverTest, ADuplicateIsOne) {
+  server_.set("mx.test", kTypeA,
+              {.records = {address("mx.test", "192.0.2.1"), address("mx.test", "192.0.2.1")}});
+  EXPECT_EQ(resolve("mx.test", IpChoice::Ipv4).addresses, (Addresses{"192.0.2.1"}));
+}
+
+TEST_F(ResolverTest, ANameThatIsNot) {
+  server_.set("none.test", {.code = kNxdomain});
+  const Resolved resolved = resolve("none.test");
+  EXPECT_EQ(resolved.reason, Reason::DnsNxdomain);
+  EXPECT_EQ(resolved.detail, "no such name: none.test");
+  EXPECT_TRUE(resolved.addresses.empty());
+}
+
+TEST_F(ResolverTest, ANameWithoutAddresses) {
+  const Resolved any = resolve("empty.test");
+  EXPECT_EQ(any.reason, Reason::DnsNodata);
+  EXPECT_EQ(any.detail, "empty.test has no address");
+}
+
+TEST_F(ResolverTest, ANameWithoutAddressesOfTheFamily) {
+  server_.set("four.test", kTypeA, {.records = {address("four.test", "192.0.2.1")}});
+  const Resolved resolved = resolve("four.test", IpChoice::Ipv6);
+  EXPECT_EQ(resolved.reason, Reason::DnsNodata);
+  EXPECT_EQ(resolved.detail, "four.test has no IPv6 address");
+}
+
+TEST_F(ResolverTest, AFailingNameServer) {
+  server_.set("broken.test", {.code = kServfail});
+  const Resolved resolved = resolve("broken.test");
+  EXPECT_EQ(resolved.reason, Reason::DnsServfail) << resolved.detail;
+}
+
+TEST_F(ResolverTest, ARefusingNameServer) {
+  server_.set("refused.test", {.code = kRefused});
+  const Resolved resolved = resolve("refused.test");
+  EXPECT_EQ(resolved.reason, Reason::DnsServfail) << resolved.detail;
+}
+
+TEST_F(ResolverTest, OneFamilyFailsAndTheOtherAnswers) {
+  server_.set("half.test", kTypeA, {.records = {address("half.test", "192.0.2.1")}});
+  server_.set("half.test", kTypeAaaa, {.code = kServfail});
+  EXPECT_EQ(resolve("half.test").addresses, (Addresses{"192.0.2.1"}));
+}
+
+TEST_F(ResolverTest, AMalformedAnswer) {
+  server_.set("bad.test", kTypeA, {.records = {address("bad.test", "192.0.2.1")}, .cut = 2});
+  const Resolved resolved = resolve("bad.test", IpChoice::Ipv4);
+  EXPECT_EQ(resolved.reason, Reason::DnsMalformed) << resolved.detail;
+}
+
+TEST_F(ResolverTest, AnAddressOfThreeBytesIsNone) {
+  server_.set("odd.test", kTypeA, {.records = {{"odd.test", kTypeA, "abc"}}});
+  EXPECT_EQ(resolve("odd.test", IpChoice::Ipv4).reason, Reason::DnsNodata);
+}
+
+TEST_F(ResolverTest, GarbageBehindTheHeader) {
+  server_.set("junk.test", {.raw = "\xff\xff\xff\xff\xff\xff\xff\xff"});
+  const Resolved resolved = resolve("junk.test", IpChoice::Any, 300ms);
+  EXPECT_FALSE(resolved.ok());
+  EXPECT_TRUE(resolved.reason == Reason::DnsMalformed || resolved.reason == Reason::DnsTimeout)
+      << resolved.detail;
+}
+
+TEST_F(ResolverTest, SilenceEndsAtTheDeadlineAndLeavesNothingBehind) {
+  server_.set("slow.test", {.silent = true});
+  const Instant began = std::chrono::steady_clock::now();
+  const Resolved resolved = resolve("slow.test", IpChoice::Any, 150ms);
+  EXPECT_EQ(resolved.reason, Reason::DnsTimeout);
+  EXPECT_EQ(resolved.detail, "no answer from the name servers for slow.test");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 1500ms);
+}
+
+TEST_F(ResolverTest, ASilentNameDoesNotHoldUpAnother) {
+  server_.set("slow.test", {.silent = true});
+  server_.set("fast.test", kTypeA, {.records = {address("fast.test", "192.0.2.9")}});
+  const auto slow = ask("slow.test", IpChoice::Ipv4, 200ms);
+  const auto fast = ask("fast.test", IpChoice::Ipv4, 200ms);
+  const auto late = ask("slow.test", IpChoice::Ipv4, 400ms);
+  run();
+  ASSERT_TRUE(slow->has_value() && fast->has_value() && late->has_value());
+  EXPECT_EQ((*slow)->reason, Reason::DnsTimeout);
+  EXPECT_EQ((*late)->reason, Reason::DnsTimeout);
+  EXPECT_EQ((*fast)->addresses, (Addresses{"192.0.2.9"}));
+}
+
+TEST_F(ResolverTest, ALostPacketIsAskedForAgain) {
+  server_.set("lossy.test", kTypeA, {.silent = true});
+  asio::steady_timer later(io_, 500ms);
+  later.async_wait([this](const boost::system::error_code&) {
+    server_.set("lossy.test", kTypeA, {.records = {address("lossy.test", "192.0.2.3")}});
+  });
+  const Resolved resolved = resolve("lossy.test", IpChoice::Ipv4);
+  EXPECT_EQ(resolved.addresses, (Addresses{"192.0.2.3"})) << resolved.detail;
+  EXPECT_EQ(server_.questions(), 2);
+}
+
+TEST_F(ResolverTest, NoNameServerThere) {
+  server_.stop();
+  const Resolved resolved = resolve("mx.test", IpChoice::Ipv4);
+  EXPECT_EQ(resolved.reason, Reason::DnsServfail);
+  EXPECT_EQ(resolved.detail, "no name server answered for mx.test");
+}
+
+TEST_F(ResolverTest, LocalhostComesWithoutDns) {
+  const Resolved resolved = resolve("localhost", IpChoice::Ipv4);
+  EXPECT_EQ(resolved.addresses, (Addresses{"127.0.0.1"})) << resolved.detail;
+  EXPECT_EQ(server_.questions(), 0);
+}
+
+TEST_F(ResolverTest, DestructionEndsWhatIsPending) {
+  server_.set("slow.test", {.silent = true});
+  const auto place = ask("slow.test", IpChoice::Any);
+  io_.run_for(50ms);
+  EXPECT_FALSE(place->has_value());
+  resolver_.reset();
+  io_.restart();
+  run();
+  ASSERT_TRUE(place->has_value());
+  EXPECT_EQ((*place)->reason, Reason::LocalError);
+}
+
+TEST_F(ResolverTest, TheEventLoopMayGoFirst) {
+  server_.set("slow.test", {.silent = true});
+  asio::io_context own;
+  {
+    CaresResolver resolver(own.get_executor(), {server_.address()});
+    asio::co_spawn(
+        own, resolver.resolve("slow.test", IpChoice::Any, std::chrono::steady_clock::now() + 10s),
+        [](const std::exception_ptr&, const Resolved&) { FAIL() << "resumed"; });
+    own.run_for(20ms);
+  }
+}
+
+TEST_F(ResolverTest, ACancelledQuestionIsGivenUp) {
+  server_.set("slow.test", {.silent = true});
+  asio::cancellation_signal stop;
+  std::optional<Resolved> place;
+  asio::co_spawn(
+      io_, resolver_->resolve("slow.test", IpChoice::Any, std::chrono::steady_clock::now() + 10s),
+      asio::bind_cancellation_slot(stop.slot(), [&](const std::exception_ptr&, Resolved resolved) {
+        place = std::move(resolved);
+        server_.stop();
+      }));
+  io_.run_for(50ms);
+  stop.emit(asio::cancellation_type::terminal);
+  io_.restart();
+  run();
+  ASSERT_TRUE(place.has_value());
+  EXPECT_EQ(place->reason, Reason::LocalError);
+}
+
+}  // namespace
+}  // namespace smtpprobe

@@ -1,0 +1,230 @@
+// What TlsContext::create() makes of the user's files: trust, client certificate, key.
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "tests/net/tls_pair.h"
+
+namespace smtpprobe {
+namespace {
+
+// What create() says; "" when it is content.
+std::string complaint(const TlsPlan& plan, TlsVerify verify = TlsVerify::Report) {
+  const Result<std::shared_ptr<const TlsContext>> made = TlsContext::create(plan, verify);
+  return made ? "" : made.error().text;
+}
+
+std::string with_passphrase(const std::string& pem, bool traditional) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> in(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), &BIO_free);
+  unsigned char word[] = "secret";
+  if (traditional) {
+    PEM_write_bio_PrivateKey_traditional(out.get(), key.get(), EVP_aes_128_cbc(), word, 6, nullptr,
+                                         nullptr);
+  } else {
+    PEM_write_bio_PKCS8PrivateKey(
+        out.get(), key.get(), EVP_aes_128_cbc(), nullptr, 0,
+        [](char* buffer, int, int, void*) {
+          std::string_view("secret").copy(buffer, 6);
+          return 6;
+        },
+        nullptr);
+  }
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+// Sets a variable of the environment for one test.
+class Environment {
+ public:
+  Environment(const char* name, const std::string& value) : name_(name) {
+    const char* old = ::getenv(name);
+    if (old != nullptr) old_ = old;
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Environment() {
+    if (old_) {
+      ::setenv(name_, old_->c_str(), 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+bool verifies(const TlsPlan& plan) {
+  const ContextHandle server = server_context(pki().server, {});
+  TlsPair pair(context_of(plan)->new_session("mx.test"), server.get());
+  pair.handshake();
+  return pair.facts().verified();
+}
+
+std::string hashed_name(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> in(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> x509(
+      PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), &X509_free);
+  char name[32];
+  std::snprintf(name, sizeof name, "%08lx.0", X509_subject_name_hash(x509.get()));
+  return name;
+}
+
+TEST(TlsTrustTest, TheSystemsTrustDoesNotKnowTheTestsRoot) { EXPECT_FALSE(verifies({})); }
+
+TEST(TlsTrustTest, AHashedDirectoryIsTrusted) {
+  const Folder folder;
+  folder.write(hashed_name(pki().root.chain), pki().root.chain);
+  TlsPlan plan;
+  plan.ca_path = folder.path();
+  EXPECT_TRUE(verifies(plan));
+  const Environment directory("SSL_CERT_DIR", "/nonexistent:" + folder.path());
+  EXPECT_TRUE(verifies({}));
+}
+
+TEST(TlsTrustTest, TheEnvironmentsFileIsTrustedAndMustBeReadable) {
+  const Folder folder;
+  const Environment file("SSL_CERT_FILE", folder.write("ca.pem", pki().root.chain));
+  EXPECT_TRUE(verifies({}));
+  const Environment gone("SSL_CERT_FILE", folder.path() + "/gone.pem");
+  EXPECT_EQ(complaint({}), "SSL_CERT_FILE " + folder.path() +
+                               "/gone.pem: No such file or directory; wanted a readable file of "
+                               "PEM certificates");
+}
+
+TEST(TlsTrustTest, AnAuthorityOfThePlanReplacesTheSystems) {
+  const Folder folder;
+  const Environment file("SSL_CERT_FILE", folder.write("root.pem", pki().root.chain));
+  TlsPlan plan;
+  plan.ca_file = folder.write("other.pem", make_certificate(CertificateRequest{}).chain);
+  EXPECT_FALSE(verifies(plan));
+}
+
+TEST(TlsTrustTest, BadFilesAreNamedWithWhatIsWanted) {
+  const Folder folder;
+  const std::string wanted = "; wanted a readable file of PEM certificates";
+  TlsPlan plan;
+  plan.ca_file = folder.path() + "/none.pem";
+  EXPECT_EQ(complaint(plan), "CA file " + plan.ca_file + ": No such file or directory" + wanted);
+  plan.ca_file = folder.path();
+  EXPECT_EQ(complaint(plan), "CA file " + folder.path() + ": is a directory" + wanted);
+  plan.ca_file = folder.write("text.pem", "no certificate\n");
+  EXPECT_EQ(complaint(plan), "CA file " + plan.ca_file + ": no certificate or crl found" + wanted);
+  plan.ca_file = folder.write("empty.pem", "");
+  EXPECT_EQ(complaint(plan).find("CA file " + plan.ca_file + ": "), 0u);
+  plan.ca_file = folder.write("broken.pem", pki().root.chain.substr(0, 200));
+  EXPECT_EQ(complaint(plan).find("CA file " + plan.ca_file + ": "), 0u);
+  plan.ca_file.clear();
+  plan.ca_path = folder.write("file.pem", pki().root.chain);
+  EXPECT_EQ(complaint(plan), "CA path " + plan.ca_path +
+                                 ": not a directory; wanted a directory made by openssl rehash");
+  plan.ca_path = folder.path() + "/none";
+  EXPECT_NE(complaint(plan).find("No such file or directory"), std::string::npos);
+}
+
+TEST(TlsTrustTest, TrustIsNotReadWhenNothingIsVerified) {
+  TlsPlan plan;
+  plan.ca_file = "/nonexistent";
+  EXPECT_EQ(complaint(plan, TlsVerify::Off), "");
+}
+
+TEST(TlsTrustTest, AFileWithoutPermissionIsRefused) {
+  if (::geteuid() == 0) {
+    SUCCEED() << "root reads every file";
+    return;
+  }
+  const Folder folder;
+  TlsPlan plan;
+  plan.ca_file = folder.write("secret.pem", pki().root.chain);
+  std::filesystem::permissions(plan.ca_file, std::filesystem::perms::none);
+  EXPECT_NE(complaint(plan).find("Permission denied"), std::string::npos);
+}
+
+class ClientCertificateTest : public testing::Test {
+ protected:
+  ClientCertificateTest() {
+    plan_.cert_file = folder_.write("client.pem", pki().client.chain);
+    plan_.key_file = folder_.write("client.key", pki().client.key);
+  }
+
+  Folder folder_;
+  TlsPlan plan_;
+};
+
+TEST_F(ClientCertificateTest, IsSent) {
+  ServerSettings settings;
+  settings.wants_client_certificate = true;
+  const ContextHandle server = server_context(pki().server, settings);
+  TlsPair pair(context_of(plan_)->new_session("mx.test"), server.get());
+  EXPECT_FALSE(pair.handshake().has_value());
+  X509* seen = SSL_get0_peer_certificate(pair.server());
+  ASSERT_NE(seen, nullptr);
+  char name[64];
+  X509_NAME_get_text_by_NID(X509_get_subject_name(seen), NID_commonName, name, sizeof name);
+  EXPECT_STREQ(name, "client.test");
+}
+
+TEST_F(ClientCertificateTest, TheKeyMayStandInTheSameFile) {
+  plan_.cert_file = folder_.write("both.pem", pki().client.chain + pki().client.key);
+  plan_.key_file.clear();
+  EXPECT_EQ(complaint(plan_), "");
+}
+
+TEST_F(ClientCertificateTest, AnotherKeyIsRefused) {
+  const std::string wanted = "; wanted the key of certificate " + plan_.cert_file;
+  plan_.key_file = folder_.write("other.key", pki().server.key);
+  EXPECT_EQ(complaint(plan_), "client key " + plan_.key_file + ": key values mismatch" + wanted);
+  CertificateRequest request;
+  request.rsa = true;
+  plan_.key_file = folder_.write("rsa.key", make_certificate(request).key);
+  const std::string other_type = complaint(plan_);
+  EXPECT_EQ(other_type.find("client key " + plan_.key_file + ": "), 0u) << other_type;
+  EXPECT_NE(other_type.find(wanted), std::string::npos) << other_type;
+}
+
+TEST_F(ClientCertificateTest, AnEncryptedKeyIsRefusedWithoutAsking) {
+  for (const bool traditional : {false, true}) {
+    plan_.key_file = folder_.write("locked.key", with_passphrase(pki().client.key, traditional));
+    EXPECT_EQ(complaint(plan_), "client key " + plan_.key_file +
+                                    ": is encrypted; wanted a PEM private key without a "
+                                    "passphrase");
+  }
+}
+
+TEST_F(ClientCertificateTest, BadFilesAreNamedWithWhatIsWanted) {
+  const std::string good_certificate = plan_.cert_file;
+  plan_.cert_file = folder_.path() + "/none.pem";
+  EXPECT_EQ(complaint(plan_), "client certificate " + plan_.cert_file +
+                                  ": No such file or directory; wanted PEM certificates, the "
+                                  "client's own first");
+  plan_.cert_file = folder_.write("key-only.pem", pki().client.key);
+  EXPECT_NE(complaint(plan_).find(": no start line; wanted PEM certificates"), std::string::npos)
+      << complaint(plan_);
+  plan_.cert_file = good_certificate;
+  plan_.key_file = good_certificate;
+  EXPECT_EQ(complaint(plan_).find("client key " + good_certificate + ": "), 0u);
+  EXPECT_NE(complaint(plan_).find("wanted a PEM private key"), std::string::npos)
+      << complaint(plan_);
+  plan_.key_file = folder_.path();
+  EXPECT_NE(complaint(plan_).find(": is a directory; "), std::string::npos);
+  plan_.key_file = folder_.path() + "/none.key";
+  EXPECT_NE(complaint(plan_).find(": No such file or directory; "), std::string::npos);
+}
+
+TEST_F(ClientCertificateTest, AKeyNeedsACertificate) {
+  plan_.cert_file.clear();
+  EXPECT_EQ(complaint(plan_), "client key " + plan_.key_file +
+                                  ": has no certificate to go with; wanted a client certificate "
+                                  "too");
+}
+
+}  // namespace
+}  // namespace smtpprobe
