@@ -100,10 +100,19 @@ std::string header_text(std::string_view text) {
   return result;
 }
 
+// Where the domain of `path` begins; npos when it has none. An @ may stand in a quoted local part.
+std::size_t domain_at(std::string_view path) {
+  const std::size_t at = path.rfind('@');
+  if (at == std::string_view::npos || path.find('"', at) != std::string_view::npos) {
+    return std::string_view::npos;
+  }
+  return at + 1;
+}
+
 std::string sender_mailbox(const MessageFacts& facts) {
   // A null sender has no mailbox to name; RFC 5322 s3.6.2 wants one.
   if (facts.from.empty()) return "MAILER-DAEMON@" + facts.host_name;
-  if (facts.from.find('@') == std::string::npos) return facts.from + '@' + facts.host_name;
+  if (domain_at(facts.from) == std::string::npos) return facts.from + '@' + facts.host_name;
   return facts.from;
 }
 
@@ -119,7 +128,7 @@ std::string recipients(const std::vector<std::string>& to) {
 
 std::vector<Header> own_headers(const MessagePlan& plan, const MessageFacts& facts) {
   const std::string sender = sender_mailbox(facts);
-  const std::string domain = sender.substr(sender.rfind('@') + 1);
+  const std::string domain = sender.substr(domain_at(sender));
   const std::string_view subject = plan.subject.empty() ? kDefaultSubject : plan.subject;
   std::vector<Header> headers = {
       {"Date", rfc5322_date(facts.date)},
