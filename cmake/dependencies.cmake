@@ -1,10 +1,10 @@
 # The libraries, as targets `dep::…`. Statically linked by default: the dynamic loader's work on libssl,
 # libcrypto and libstdc++ costs several times what a whole check does.
 function(smtpprobe_library name header)
+  set(files ${ARGN})
   if(SMTPPROBE_STATIC)
-    list(TRANSFORM ARGN REPLACE "^(.*)$" "lib\\1.a" OUTPUT_VARIABLE files)
-  else()
-    set(files ${ARGN})
+    list(TRANSFORM files PREPEND "lib")
+    list(TRANSFORM files APPEND ".a")
   endif()
   add_library(dep_${name} INTERFACE)
   foreach(file IN LISTS files)

@@ -49,15 +49,19 @@ std::vector<Step> planned_steps(const DialoguePlan& plan) {
   const bool implicit = plan.tls == TlsMode::Implicit;
   std::vector<Step> all;
   if (implicit) all.push_back(Step::Tls);
-  all.insert(all.end(), {Step::Banner, Step::Ehlo});
+  all.push_back(Step::Banner);
+  all.push_back(Step::Ehlo);
   if (plan.tls == TlsMode::Starttls || plan.tls == TlsMode::Opportunistic) {
-    all.insert(all.end(), {Step::Starttls, Step::Tls, Step::EhloTls});
+    all.push_back(Step::Starttls);
+    all.push_back(Step::Tls);
+    all.push_back(Step::EhloTls);
   }
   if (plan.auth) all.push_back(Step::Auth);
   if (plan.from) all.push_back(Step::Mail);
   if (!plan.to.empty()) all.push_back(Step::Rcpt);
   if (!plan.commands.empty()) all.push_back(Step::Command);
-  all.insert(all.end(), {Step::Data, Step::Message});
+  all.push_back(Step::Data);
+  all.push_back(Step::Message);
 
   const std::size_t last = depth_of_until(plan);
   std::vector<Step> planned;
