@@ -42,7 +42,10 @@ std::string depth_reached(const ProbeResult& result) {
     const std::string code = refused_ehlo_code(result);
     text += ", EHLO refused" + (code.empty() ? code : " with " + code) + ", HELO accepted";
   }
-  if (has(result.notes, Note::WillForward)) text += ", 251 at rcpt: the server will forward";
+  if (has(result.notes, Note::WillForward)) {
+    text += last != nullptr && last->reply->code == 251 ? ", the server will forward"
+                                                        : ", 251 at rcpt: the server will forward";
+  }
   return text;
 }
 

@@ -19,6 +19,16 @@ constexpr std::size_t kUsageErrorBytes = 400;
 constexpr std::size_t kProgramNameBytes = 64;
 constexpr std::size_t kWhereBytes = 120;
 
+// Errors show what they got sanitised already; a second pass would escape the escapes.
+std::string sanitised_once(const std::string& text) {
+  constexpr std::string_view kTwice = "\\x5cx";
+  std::string clean = printable_for_nagios(text, kUsageErrorBytes);
+  for (std::size_t at = 0; (at = clean.find(kTwice, at)) != std::string::npos; at += 2) {
+    clean.replace(at, kTwice.size(), "\\x");
+  }
+  return clean;
+}
+
 std::vector<Verdict> judge_all(const Options& options, std::span<const ProbeResult> results) {
   std::vector<Verdict> verdicts;
   for (const ProbeResult& result : results) {
@@ -112,8 +122,7 @@ Rendered render(const Options& options, std::span<const ProbeResult> results, bo
 
 Rendered render_usage_error(const std::string& program, const Error& error, Dialect dialect) {
   const std::string_view head = dialect == Dialect::CheckSmtp ? "check_smtp: " : "SMTP UNKNOWN - ";
-  return {fmt::format("{}{}\nTry '{} --help' for the options.\n", head,
-                      printable_for_nagios(error.text, kUsageErrorBytes),
+  return {fmt::format("{}{}\nTry '{} --help' for the options.\n", head, sanitised_once(error.text),
                       printable_for_nagios(program, kProgramNameBytes)),
           3};
 }
