@@ -17,6 +17,7 @@ struct Good {
   bool lmtp = false;
 };
 
+const std::string kNotAscii = "b\303\274cher.example";
 const std::string kLabel63(63, 'a');
 const std::string kName253 =
     kLabel63 + "." + kLabel63 + "." + kLabel63 + "." + std::string(61, 'b');
@@ -110,8 +111,7 @@ TEST(Target, BadOnes) {
       "mx\x1b[0m",
       std::string("mx\0", 3),
       std::string("\0", 1),
-      "b\xc3\xbc"
-      "cher.example",
+      kNotAscii,
       "\xff",
       // schemes
       "file:///etc/passwd",
@@ -274,9 +274,7 @@ TEST(Target, ErrorsSayWhatIsWanted) {
   EXPECT_TRUE(says(fault("m x"), "blank"));
   EXPECT_TRUE(says(fault("mx\n"), "control character"));
   EXPECT_TRUE(says(fault("mx\n"), "\\x0a"));
-  EXPECT_TRUE(says(fault("b\xc3\xbc"
-                         "cher.example"),
-                   "A-label (xn--"));
+  EXPECT_TRUE(says(fault(kNotAscii), "A-label (xn--"));
   EXPECT_TRUE(says(fault("smtp://u:p@mx"), "no credentials"));
   EXPECT_TRUE(says(fault("[mx]"), "[IPv6]:port"));
   EXPECT_TRUE(says(fault("unix:run"), "absolute path"));
