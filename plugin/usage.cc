@@ -28,8 +28,8 @@ constexpr std::string_view kExamples =
     " -H mx.example.net\n"
     " -H mx.example.net -S --tls-verify require -D 21,7\n"
     " -H mx.example.net -f '' --to postmaster@example.net -v\n"
-    " -H mx.example.net -f a@example.org --to b@example.com --expect rcpt=550,554\n"
-    " submissions://mail.example.net -U probe --authpass-file /etc/probe.pw\n"
+    " mx.example.net -f '' --to x@example.com --expect rcpt=5xx\n"
+    " smtps://mx.example.net -U me --authpass-file /etc/probe.pw\n"
     " unix:/run/dovecot/lmtp -f '' --to user@example.net -w 1 -c 5\n"
     " --explain 5.7.1\n";
 
@@ -65,8 +65,7 @@ std::string names_of(const OptionRow& row) {
   if (row.short_name != 0) names += std::string("-") + row.short_name + ", ";
   names += "--" + std::string(row.name);
   if (!row.alias.empty()) names += ", --" + std::string(row.alias);
-  if (row.argument == OptionArgument::Required) names += " " + std::string(row.word);
-  if (row.argument == OptionArgument::Optional) names += " [" + std::string(row.word) + "]";
+  if (!row.word.empty()) names += " " + std::string(row.word);
   return names;
 }
 
