@@ -1,132 +1,18 @@
-// The reply parser: every case runs whole, cut in two at each byte, byte by byte, and with trailing
-// bytes, which it must leave alone.
+// The reply parser on good and bad replies; its limits are in reply_limits_test.cc.
 #include "common/smtp/reply.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "tests/unit/reply_cases.h"
 
 namespace smtpprobe {
 namespace {
 
-using namespace std::string_literals;
-using State = ReplyParser::State;
-
-struct Case {
-  std::string input;
-  State state = State::Complete;
-  Reason failure = Reason::None;
-  int code = 0;
-  std::vector<std::string> lines;
-  std::string unfinished;
-  Note notes = Note::None;
-  std::string status;
-};
-
-std::string shown(const std::string& bytes) { return testing::PrintToString(bytes); }
-
-void expect_outcome(const ReplyParser& parser, const Case& wanted) {
-  EXPECT_EQ(parser.state(), wanted.state);
-  EXPECT_EQ(reason_name(parser.failure()), reason_name(wanted.failure));
-  EXPECT_EQ(parser.reply().code, wanted.code);
-  EXPECT_EQ(parser.reply().lines, wanted.lines);
-  EXPECT_EQ(note_names(parser.reply().notes), note_names(wanted.notes));
-  const std::optional<EnhancedStatus>& status = parser.reply().status;
-  EXPECT_EQ(status ? to_string(*status) : "", wanted.status);
-}
-
-// Feeds `input` in portions of `sizes` bytes (the last one repeated) while more is wanted.
-std::size_t feed(ReplyParser& parser, std::string_view input, std::vector<std::size_t> sizes) {
-  std::size_t taken = 0;
-  for (std::size_t i = 0; taken < input.size() && parser.state() == State::NeedMore; ++i) {
-    const std::size_t size = sizes[std::min(i, sizes.size() - 1)];
-    const std::size_t now = parser.consume(input.substr(taken, size));
-    EXPECT_GT(now, 0U);
-    taken += now;
-  }
-  return taken;
-}
-
-// A garbage first byte fails before the line is there, so what is shown depends on the portions.
-bool fails_at_first_byte(const Case& wanted) {
-  const std::string& line = wanted.unfinished;
-  return wanted.failure == Reason::ReplyMalformed &&
-         (line.empty() || line[0] < '2' || line[0] > '5');
-}
-
-void expect_unfinished(const ReplyParser& parser, const Case& wanted, bool in_one_portion) {
-  if (in_one_portion || !fails_at_first_byte(wanted)) {
-    EXPECT_EQ(parser.unfinished_line(), wanted.unfinished);
-  } else {
-    EXPECT_TRUE((wanted.unfinished + "\r").starts_with(parser.unfinished_line()));
-  }
-}
-
-void run(const Case& wanted, ReplyLimits limits = {}) {
-  SCOPED_TRACE(shown(wanted.input.substr(0, 200)));
-  {
-    SCOPED_TRACE("whole");
-    ReplyParser parser(limits);
-    EXPECT_EQ(parser.consume(wanted.input), wanted.input.size());
-    EXPECT_EQ(parser.bytes(), wanted.input.size());
-    expect_outcome(parser, wanted);
-    expect_unfinished(parser, wanted, true);
-    parser.reset();
-    EXPECT_EQ(parser.state(), State::NeedMore);
-    EXPECT_EQ(parser.bytes(), 0U);
-    EXPECT_EQ(parser.consume(wanted.input), wanted.input.size()) << "after reset()";
-    expect_outcome(parser, wanted);
-  }
-  {
-    SCOPED_TRACE("byte by byte");
-    ReplyParser parser(limits);
-    const std::size_t taken = feed(parser, wanted.input, {1});
-    EXPECT_TRUE(taken == wanted.input.size() || fails_at_first_byte(wanted));
-    expect_outcome(parser, wanted);
-    expect_unfinished(parser, wanted, false);
-  }
-  const std::size_t step = wanted.input.size() > 300 ? wanted.input.size() / 50 : 1;
-  for (std::size_t cut = 1; cut < wanted.input.size(); cut += step) {
-    SCOPED_TRACE("cut at " + std::to_string(cut));
-    ReplyParser parser(limits);
-    feed(parser, wanted.input, {cut, wanted.input.size()});
-    expect_outcome(parser, wanted);
-    expect_unfinished(parser, wanted, false);
-  }
-  if (wanted.state == State::NeedMore) return;
-  for (const std::string& trailing :
-       {"250 more\r\n"s, "\r\n"s, "\n"s, "\x16\x03\x01"s, "2"s, "\0"s, " "s}) {
-    // Without a line end of its own a failed line would go on into the trailing bytes.
-    if (!wanted.input.ends_with('\n')) break;
-    SCOPED_TRACE("trailing " + shown(trailing));
-    ReplyParser parser(limits);
-    EXPECT_EQ(parser.consume(wanted.input + trailing), wanted.input.size());
-    EXPECT_EQ(parser.bytes(), wanted.input.size());
-    expect_outcome(parser, wanted);
-    expect_unfinished(parser, wanted, true);
-    EXPECT_EQ(parser.consume(trailing), 0U);
-    expect_outcome(parser, wanted);
-  }
-}
-
-Case complete(std::string input, int code, std::vector<std::string> lines, Note notes = Note::None,
-              std::string status = {}) {
-  return {std::move(input), State::Complete, Reason::None, code, std::move(lines), {}, notes,
-          std::move(status)};
-}
-Case need_more(std::string input, int code, std::vector<std::string> lines, std::string unfinished,
-               Note notes = Note::None) {
-  return {std::move(input), State::NeedMore,       Reason::None, code,
-          std::move(lines), std::move(unfinished), notes,        {}};
-}
-Case failed(std::string input, Reason reason, std::string unfinished, int code = 0,
-            std::vector<std::string> lines = {}, Note notes = Note::None) {
-  return {std::move(input), State::Failed,         reason, code,
-          std::move(lines), std::move(unfinished), notes,  {}};
-}
+using namespace reply_cases;
 
 TEST(ReplyParser, ReadsGoodReplies) {
   const std::vector<Case> cases = {
@@ -383,117 +269,6 @@ TEST(Reply, JoinsItsLines) {
   EXPECT_EQ(one.wire(), "250 ok");
   EXPECT_EQ(Reply().text(), "");
   EXPECT_EQ(Reply().wire(), "");
-}
-
-// Limits, each exactly at it and one over it.
-
-std::string line_of(std::size_t bytes, std::string_view start, std::string_view end) {
-  return std::string(start) + std::string(bytes - start.size() - end.size(), 'x') +
-         std::string(end);
-}
-
-TEST(ReplyLimits, NotesALineOverTheStandard) {
-  for (const std::string& end : {"\r\n"s, "\n"s}) {
-    const Note lf = end == "\n" ? Note::BareLf : Note::None;
-    for (const std::size_t size : {511U, 512U, 513U, 4095U, 4096U}) {
-      const std::string line = line_of(size, "250 ", end);
-      const Note longer = size > 512 ? Note::LongLine : Note::None;
-      run(complete(line, 250, {line.substr(4, size - 4 - end.size())}, lf | longer));
-    }
-  }
-}
-
-TEST(ReplyLimits, BoundsTheLine) {
-  for (const std::size_t limit : {16U, 512U, 4096U, 12288U}) {
-    const ReplyLimits limits{.line_bytes = limit};
-    const Note longer = limit > 512 ? Note::LongLine : Note::None;
-    const std::string at_limit = line_of(limit, "334 ", "\r\n");
-    run(complete(at_limit, 334, {at_limit.substr(4, limit - 6)}, longer), limits);
-    const std::string lf_at_limit = line_of(limit, "334 ", "\n");
-    run(complete(lf_at_limit, 334, {lf_at_limit.substr(4, limit - 5)}, longer | Note::BareLf),
-        limits);
-    // One under: it can still end well.
-    const std::string under = line_of(limit - 1, "334 ", "");
-    run(need_more(under, 0, {}, under), limits);
-    // `limit` bytes without LF are too many, whatever comes.
-    for (const std::string& last : {"x"s, "\r"s}) {
-      const std::string over = line_of(limit, "334 ", last);
-      run(failed(over, Reason::ReplyLineTooLong, over), limits);
-      ReplyParser parser(limits);
-      EXPECT_EQ(parser.consume(over + "\n250 ok\r\n"), limit);
-      EXPECT_EQ(parser.failure(), Reason::ReplyLineTooLong);
-    }
-    run(failed("250-a\r\n" + line_of(limit, "250-", "x"), Reason::ReplyLineTooLong,
-               line_of(limit, "250-", "x"), 250, {"a"}),
-        limits);
-  }
-}
-
-TEST(ReplyLimits, BoundsTheLines) {
-  for (const std::size_t limit : {1U, 2U, 128U}) {
-    const ReplyLimits limits{.lines = limit};
-    std::string input;
-    std::vector<std::string> lines;
-    for (std::size_t i = 1; i < limit; ++i) {
-      input += "220-x\r\n";
-      lines.emplace_back("x");
-    }
-    lines.emplace_back("x");
-    run(complete(input + "220 x\r\n", 220, lines), limits);
-    run(failed(input + "220-x\r\n", Reason::ReplyTooLong, "", 220, lines), limits);
-  }
-}
-
-TEST(ReplyLimits, BoundsTheReply) {
-  const ReplyLimits limits{.line_bytes = 100, .lines = 1000, .reply_bytes = 250};
-  const std::string start = line_of(100, "250-", "\r\n") + line_of(100, "250-", "\r\n");
-  const std::string text(94, 'x');
-  const std::string last = line_of(50, "250 ", "\r\n");
-  run(complete(start + last, 250, {text, text, std::string(44, 'x')}), limits);
-  const std::string over = line_of(50, "250 ", "\r");
-  run(failed(start + over, Reason::ReplyTooLong, over, 250, {text, text}), limits);
-  run(failed(start + line_of(50, "250-", "\r\n"), Reason::ReplyTooLong, "", 250,
-             {text, text, std::string(44, 'x')}),
-      limits);
-  run(need_more(start + line_of(49, "250 ", ""), 250, {text, text}, line_of(49, "250 ", "")),
-      limits);
-}
-
-TEST(ReplyLimits, HoldByDefaultAgainstAnEndlessReply) {
-  std::string endless;
-  while (endless.size() < 1024 * 1024) endless += "220-" + std::string(996, 'x') + "\r\n";
-  ReplyParser parser;
-  EXPECT_EQ(parser.consume(endless), 64U * 1024);
-  EXPECT_EQ(parser.failure(), Reason::ReplyTooLong);
-  parser.reset();
-  EXPECT_EQ(parser.consume("220 " + std::string(128 * 1024, 'x')), 4096U);
-  EXPECT_EQ(parser.failure(), Reason::ReplyLineTooLong);
-  EXPECT_EQ(parser.unfinished_line().size(), 4096U);
-}
-
-TEST(ReplyLimits, AreReplacedByReset) {
-  const std::string challenge = line_of(kAuthLineBytes, "334 ", "\r\n");
-  ReplyParser parser;
-  parser.consume(challenge);
-  EXPECT_EQ(parser.failure(), Reason::ReplyLineTooLong);
-  parser.reset({.line_bytes = kAuthLineBytes});
-  parser.consume(challenge);
-  EXPECT_EQ(parser.state(), State::Complete);
-  parser.reset();
-  parser.consume(challenge);
-  EXPECT_EQ(parser.state(), State::Complete) << "reset() keeps the limits";
-}
-
-TEST(ReplyLimits, OfNothingEndAtOnce) {
-  ReplyParser no_line({.line_bytes = 0});
-  EXPECT_EQ(no_line.consume("250 ok\r\n"), 0U);
-  EXPECT_EQ(no_line.failure(), Reason::ReplyLineTooLong);
-  ReplyParser no_bytes({.reply_bytes = 0});
-  EXPECT_EQ(no_bytes.consume("250 ok\r\n"), 0U);
-  EXPECT_EQ(no_bytes.failure(), Reason::ReplyTooLong);
-  ReplyParser no_lines({.lines = 0});
-  no_lines.consume("250 ok\r\n");
-  EXPECT_EQ(no_lines.failure(), Reason::ReplyTooLong);
 }
 
 }  // namespace
