@@ -240,13 +240,13 @@ std::string rfc5322_date(WallTime date) {
   };
   const auto midnight = std::chrono::floor<std::chrono::days>(date);
   const std::chrono::year_month_day day(midnight);
-  const std::chrono::hh_mm_ss time(date - midnight);
+  const std::chrono::hh_mm_ss clock(date - midnight);
   std::string text(kDays[std::chrono::weekday(midnight).c_encoding()]);
   text += ", " + two_digits(static_cast<unsigned>(day.day())) + ' ';
   text += kMonths[static_cast<unsigned>(day.month()) - 1];
   text += ' ' + std::to_string(static_cast<int>(day.year()));
-  text += ' ' + two_digits(time.hours().count()) + ':' + two_digits(time.minutes().count());
-  text += ':' + two_digits(time.seconds().count()) + " +0000";
+  text += ' ' + two_digits(clock.hours().count()) + ':' + two_digits(clock.minutes().count());
+  text += ':' + two_digits(clock.seconds().count()) + " +0000";
   return text;
 }
 
