@@ -242,6 +242,7 @@ Result<Target> parse_target(std::string_view text) {
     if (!target->port) target->port = scheme.port;
     target->implicit_tls = scheme.implicit_tls;
     target->lmtp = scheme.lmtp;
+    target->smtp = !scheme.lmtp;
     return target;
   }
   return refuse(text, kWanted);

@@ -17,6 +17,7 @@ struct Target {
   std::string unix_path;      // "/run/dovecot/lmtp"
   bool implicit_tls = false;  // smtps://, submissions://
   bool lmtp = false;          // lmtp://, unix:
+  bool smtp = false;          // smtp://, smtps://, submission://, submissions://
 
   // "mx.example.net:25", "[::1]:25", "unix:/path": for messages and metrics
   std::string text(int default_port) const;
