@@ -39,6 +39,10 @@ Result<Config> load_config(const std::string& path);
 // working directory.
 Result<Config> parse_config(std::string_view text, const std::string& name);
 
+// Whether `target` is one of the module's auth_targets: host (in any case) and port are compared,
+// the module's default port stands where either names none.
+bool may_have_credentials(const Module& module, const Target& target);
+
 // `module` aimed at `target`: port, implicit TLS and LMTP as the target's scheme demands. The
 // error: a target that contradicts the module, a unix socket with smtp, credentials for a target
 // outside auth_targets.

@@ -1,0 +1,132 @@
+#include "common/config/yaml_tree.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <exception>
+#include <map>
+#include <utility>
+
+#include "common/probe/printable.h"
+
+namespace smtpprobe {
+namespace {
+
+constexpr std::size_t kShownBytes = 80;
+
+int line_of(const YAML::Mark& mark) { return mark.is_null() ? 1 : mark.line + 1; }
+
+// A tag that changes nothing: none at all, or one of the core schema on what is read as text
+// anyway.
+bool is_plain_tag(std::string_view tag) {
+  if (tag.empty() || tag == "?" || tag == "!") return true;
+  constexpr std::string_view kCore = "tag:yaml.org,2002:";
+  if (!tag.starts_with(kCore)) return false;
+  const std::string_view name = tag.substr(kCore.size());
+  return name == "str" || name == "int" || name == "float" || name == "bool" || name == "null" ||
+         name == "seq" || name == "map";
+}
+
+class Copier {
+ public:
+  explicit Copier(const std::string& name) : name_(name) {}
+
+  bool copy(const YAML::Node& from, int depth, YamlNode& to) {
+    to.line = line_of(from.Mark());
+    if (++nodes_ > kMaxYamlNodes)
+      return fail(to.line, fmt::format("over {} values, aliases counted in full", kMaxYamlNodes));
+    if (!is_plain_tag(from.Tag()))
+      return fail(to.line, fmt::format("unknown tag \"{}\"", printable(from.Tag(), kShownBytes)));
+    if (from.IsScalar()) {
+      to.kind = YamlNode::Kind::Scalar;
+      to.text = from.Scalar();
+      return true;
+    }
+    if (!from.IsSequence() && !from.IsMap()) return true;
+    if (depth == kMaxYamlDepth)
+      return fail(to.line, fmt::format("nested over {} deep", kMaxYamlDepth));
+    return from.IsSequence() ? copy_list(from, depth + 1, to) : copy_map(from, depth + 1, to);
+  }
+
+  Error take_fault() { return std::move(fault_); }
+
+ private:
+  bool copy_list(const YAML::Node& from, int depth, YamlNode& to) {
+    to.kind = YamlNode::Kind::List;
+    for (const auto& item : from) {
+      if (!copy(item, depth, to.items.emplace_back())) return false;
+    }
+    return true;
+  }
+
+  bool copy_map(const YAML::Node& from, int depth, YamlNode& to) {
+    to.kind = YamlNode::Kind::Map;
+    std::map<std::string_view, int> seen;
+    for (const auto& pair : from) {
+      const int line = line_of(pair.first.Mark());
+      if (!pair.first.IsScalar()) return fail(line, "a key that is no single word");
+      const std::string& key = pair.first.Scalar();
+      const auto [earlier, is_new] = seen.emplace(key, line);
+      if (!is_new)
+        return fail(line, fmt::format("{}{}: key given twice, first in line {}", path_,
+                                      printable(key, kShownBytes), earlier->second));
+      YamlEntry& entry = to.entries.emplace_back();
+      entry.key = key;
+      entry.line = line;
+      const std::size_t outer = path_.size();
+      path_ += printable(key, kShownBytes) + ".";
+      if (!copy(pair.second, depth, entry.value)) return false;
+      path_.resize(outer);
+    }
+    return true;
+  }
+
+  bool fail(int line, std::string_view what) {
+    fault_.text = fmt::format("{}:{}: {}", name_, line, what);
+    return false;
+  }
+
+  const std::string& name_;
+  std::string path_;  // of the mapping being copied, with a dot at its end
+  std::size_t nodes_ = 0;
+  Error fault_;
+};
+
+}  // namespace
+
+std::string_view kind_words(YamlNode::Kind kind) {
+  switch (kind) {
+    case YamlNode::Kind::Null:
+      return "nothing";
+    case YamlNode::Kind::Scalar:
+      return "a single value";
+    case YamlNode::Kind::List:
+      return "a list";
+    case YamlNode::Kind::Map:
+      return "a mapping";
+  }
+  return {};
+}
+
+Result<std::vector<YamlNode>> parse_yaml(std::string_view text, const std::string& name) {
+  if (text.size() > kMaxConfigBytes)
+    return error(fmt::format("{}:1: over {} bytes", name, kMaxConfigBytes));
+  if (text.find('\0') != std::string_view::npos)
+    return error(fmt::format("{}:1: a NUL byte; wanted YAML in UTF-8", name));
+  try {
+    std::vector<YamlNode> documents;
+    Copier copier(name);
+    for (const YAML::Node& document : YAML::LoadAll(std::string(text))) {
+      if (!copier.copy(document, 0, documents.emplace_back()))
+        return Unexpected(copier.take_fault());
+    }
+    return documents;
+  } catch (const YAML::Exception& fault) {
+    return error(fmt::format("{}:{}: no YAML: {}", name, line_of(fault.mark),
+                             printable(fault.msg, kShownBytes)));
+  } catch (const std::exception& fault) {
+    return error(fmt::format("{}:1: {}", name, printable(fault.what(), kShownBytes)));
+  }
+}
+
+}  // namespace smtpprobe
