@@ -1,0 +1,157 @@
+#include "common/net/connector.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace smtpprobe {
+namespace asio = boost::asio;
+namespace {
+
+constexpr auto kFullBacklogPause = std::chrono::milliseconds(20);
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+std::string words_of(int error) {
+  const char* words = ::strerrordesc_np(error);
+  std::string text = words != nullptr ? words : "error " + std::to_string(error);
+  // As a part of our sentence; an abbreviation stays as it is.
+  if (text.size() > 1 && text[1] >= 'a' && text[1] <= 'z') text[0] |= 0x20;
+  return text;
+}
+
+// An address beyond the host itself and its links.
+bool host_has_ipv6() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return true;
+  bool found = false;
+  for (const ifaddrs* one = list; one != nullptr && !found; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET6) continue;
+    sockaddr_in6 address;
+    std::memcpy(&address, one->ifa_addr, sizeof address);
+    found = !IN6_IS_ADDR_LOOPBACK(&address.sin6_addr) && !IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr);
+  }
+  ::freeifaddrs(list);
+  return found;
+}
+
+struct Fault {
+  Reason reason;
+  std::string detail;
+};
+
+Fault fault_of(int error, const SocketAddress& peer, Duration waited) {
+  const std::string whom = peer.words();
+  switch (error) {
+    case ECONNREFUSED:
+      return {Reason::ConnectionRefused, "connection refused by " + whom};
+    case ENOENT:
+    case ENOTDIR:
+      if (peer.family() != AF_UNIX) break;
+      return {Reason::ConnectionRefused, "no such socket " + whom};
+    case ENETUNREACH:
+      if (peer.ip_version() == 6 && !host_has_ipv6())
+        return {Reason::LocalError, "this host has no IPv6, cannot connect to " + whom};
+      [[fallthrough]];
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+      return {Reason::HostUnreachable, "cannot reach " + whom + ": " + words_of(error)};
+    case ECONNRESET:
+      return {Reason::ConnectionReset, "connection reset by " + whom};
+    case ETIMEDOUT:
+      return {Reason::ConnectTimeout, "no answer from " + whom + " in " + seconds_words(waited)};
+    default:
+      break;
+  }
+  return {Reason::LocalError, "cannot connect to " + whom + ": " + words_of(error)};
+}
+
+// errno of what went wrong, 0 when connected, EINPROGRESS when that is still to come.
+int start(Transport& transport, const SocketAddress& peer,
+          const std::optional<SocketAddress>& source) {
+  const int fd = ::socket(peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  transport.adopt(fd);
+  if (transport.fd() < 0) return EMFILE;
+  if (source) {
+    // The port is the kernel's choice at connect time, when it knows the peer: with many probes at
+    // once a port may serve several of them.
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (::bind(fd, source->native(), source->length()) != 0) return errno;
+  }
+  if (peer.family() != AF_UNIX) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  return ::connect(fd, peer.native(), peer.length()) == 0 ? 0 : errno;
+}
+
+int result_of_connect(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+}  // namespace
+
+std::string seconds_words(Duration duration) {
+  const auto tenths = (std::max(duration, Duration::zero()) + std::chrono::milliseconds(50)) /
+                      std::chrono::milliseconds(100);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+asio::awaitable<ConnectOutcome> connect(Transport& transport, SocketAddress peer,
+                                        std::optional<SocketAddress> source, Instant deadline) {
+  ConnectOutcome outcome;
+  outcome.began = now();
+  int error = 0;
+  if (source && source->family() != peer.family()) {
+    outcome.ended = outcome.began;
+    outcome.reason = Reason::LocalError;
+    outcome.detail = "cannot connect to " + peer.words() + " from " + source->address();
+    co_return outcome;
+  }
+  error = start(transport, peer, source);
+  // A unix socket whose backlog is full has no event to wait for.
+  while (error == EAGAIN && peer.family() == AF_UNIX) {
+    const Instant later = now() + kFullBacklogPause;
+    if (later >= deadline) {
+      error = ETIMEDOUT;
+      break;
+    }
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer pause(executor, later);
+    auto waiting = pause.async_wait(asio::use_awaitable);
+    co_await std::move(waiting);
+    error = start(transport, peer, source);
+  }
+  if (error == EINPROGRESS) {
+    const bool in_time = co_await transport.wait(deadline);
+    error = in_time ? result_of_connect(transport.fd()) : ETIMEDOUT;
+  }
+  outcome.ended = now();
+  if (error == 0) {
+    transport.connected();
+    co_return outcome;
+  }
+  transport.close(false);
+  Fault fault = fault_of(error, peer, outcome.ended - outcome.began);
+  outcome.reason = fault.reason;
+  outcome.detail = std::move(fault.detail);
+  co_return outcome;
+}
+
+}  // namespace smtpprobe

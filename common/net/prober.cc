@@ -1,0 +1,436 @@
+#include "common/net/prober.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/this_coro.hpp>
+#include <optional>
+#include <utility>
+
+#include "common/net/connector.h"
+#include "common/net/proxy_header.h"
+#include "common/net/socket_address.h"
+#include "common/net/tls_report.h"
+#include "common/net/transport.h"
+#include "common/probe/verdict.h"
+#include "common/smtp/address.h"
+#include "common/smtp/message.h"
+
+namespace smtpprobe {
+namespace asio = boost::asio;
+namespace {
+
+// The largest reply line fits, and most replies do.
+constexpr std::size_t kReadBytes = 4096;
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+WallTime wall_now() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+// For the Message-ID: what no other probe has, this one's own next message included.
+std::string unique_token() {
+  std::array<unsigned char, 12> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    const auto tick = std::chrono::steady_clock::now().time_since_epoch().count();
+    return std::to_string(::getpid()) + "." + std::to_string(tick);
+  }
+  std::string token;
+  for (const unsigned char byte : bytes) {
+    token += "0123456789abcdef"[byte >> 4];
+    token += "0123456789abcdef"[byte & 15];
+  }
+  return token;
+}
+
+// Ours, where it is one that a server may look up; else RFC 5321 section 4.1.4 wants the address.
+std::string own_helo_name(const SocketAddress& local) {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) == 0) {
+    const std::string name = host.data();
+    if (name.find('.') != std::string::npos && parse_helo_name(name)) return name;
+  }
+  return local.address_literal();
+}
+
+ProxyEnd proxy_end(const SocketAddress& address) {
+  const std::string ip = address.address();
+  return {address.ip_version(), address.ip_bytes(), ip.substr(0, ip.find('%')),
+          static_cast<std::uint16_t>(address.port())};
+}
+
+bool fits(IpChoice choice, const SocketAddress& address) {
+  return !(choice == IpChoice::Ipv4 && address.ip_version() == 6) &&
+         !(choice == IpChoice::Ipv6 && address.ip_version() == 4);
+}
+
+// What the dialogue takes for an end of the channel; a handshake is long over.
+Reason channel_reason(Reason reason) {
+  switch (reason) {
+    case Reason::ConnectionClosed:
+    case Reason::ConnectionReset:
+    case Reason::LocalError:
+    case Reason::TlsAlert:
+      return reason;
+    default:
+      return Reason::TlsRecord;
+  }
+}
+
+class Session {
+ public:
+  Session(ProbePlan plan, std::shared_ptr<const TlsContext> tls, asio::any_io_executor executor)
+      : plan_(std::move(plan)),
+        tls_(std::move(tls)),
+        implicit_tls_(plan_.dialogue.tls == TlsMode::Implicit),
+        transport_(std::move(executor)) {
+    result_.began = now();
+    result_.started = wall_now();
+    deadline_ = result_.began + plan_.timeout;
+    result_.endpoint.host = plan_.target.host;
+    result_.endpoint.port = plan_.target.unix_path.empty() ? plan_.port : 0;
+    result_.verify = effective_verify(plan_, false);
+  }
+
+  asio::awaitable<void> run(Resolver& resolver);
+  ProbeResult take_result();
+
+ private:
+  // Each of these two says whether to go on.
+  asio::awaitable<bool> resolve(Resolver& resolver);
+  asio::awaitable<bool> connect_any();
+  asio::awaitable<ConnectOutcome> connect_one(SocketAddress peer, Instant limit);
+  asio::awaitable<void> converse();
+
+  bool resolve_literal();
+  bool fail(Step step, Reason reason, std::string detail);
+  void describe(const SocketAddress& peer);
+  void prepare_dialogue();
+
+  // One action of the dialogue as far as it goes without waiting.
+  IoState act(const Action& action);
+  IoState send(const Action& action);
+  IoState hear();
+  IoState start_tls();
+  void handshake_ended(const IoResult& outcome);
+  void channel_ended(IoResult outcome);
+  void out_of_time();
+
+  ProbePlan plan_;
+  std::shared_ptr<const TlsContext> tls_;
+  bool implicit_tls_;
+  Transport transport_;
+  ProbeResult result_;
+  Instant deadline_{};
+  std::vector<SocketAddress> addresses_;
+  std::optional<SocketAddress> source_;
+  std::optional<Dialogue> dialogue_;
+  bool busy_ = false;     // in the middle of an action: it is known that the peer was silent
+  std::size_t sent_ = 0;  // bytes of the current Send
+  bool shaking_hands_ = false;
+};
+
+asio::awaitable<void> Session::run(Resolver& resolver) {
+  bool go_on = co_await resolve(resolver);
+  if (!go_on) co_return;
+  go_on = co_await connect_any();
+  if (!go_on) co_return;
+  prepare_dialogue();
+  co_await converse();
+  const auto& steps = dialogue_->steps();
+  const bool quit_answered =
+      !steps.empty() && steps.back().step == Step::Quit && steps.back().reply.has_value();
+  transport_.close(quit_answered || !dialogue_->failure());
+}
+
+bool Session::fail(Step step, Reason reason, std::string detail) {
+  result_.failure = Failure{step, reason, std::move(detail), std::nullopt};
+  return false;
+}
+
+bool Session::resolve_literal() {
+  const std::string& path = plan_.target.unix_path;
+  if (!path.empty()) {
+    const auto address = SocketAddress::from_path(path);
+    result_.endpoint.address = path;
+    if (address) addresses_.push_back(*address);
+    return address || fail(Step::Resolve, Reason::Config, path + " is too long for a unix socket");
+  }
+  if (const auto address = SocketAddress::from_literal(plan_.target.host, plan_.port)) {
+    addresses_.push_back(*address);
+    return fits(plan_.ip, *address) ||
+           fail(Step::Resolve, Reason::Config,
+                plan_.target.host + " is no IPv" + (plan_.ip == IpChoice::Ipv4 ? "4" : "6") +
+                    " address");
+  }
+  return !is_ip_literal(plan_.target.host) ||
+         fail(Step::Resolve, Reason::LocalError,
+              plan_.target.host + " names no interface of this host");
+}
+
+asio::awaitable<bool> Session::resolve(Resolver& resolver) {
+  if (!plan_.source_address.empty()) {
+    source_ = SocketAddress::from_literal(plan_.source_address, 0);
+    if (!source_)
+      co_return fail(Step::Resolve, Reason::Config,
+                     "source address " + plan_.source_address + " is no IP address");
+  }
+  if (!resolve_literal()) co_return false;
+  if (!addresses_.empty()) co_return true;
+
+  StepRecord record;
+  record.step = Step::Resolve;
+  record.began = now();
+  const Instant limit = std::min(deadline_, record.began + plan_.dialogue.limits.of(Step::Resolve));
+  auto asking = resolver.resolve(plan_.target.host, plan_.ip, limit);
+  Resolved found = co_await std::move(asking);
+  record.ended = now();
+  record.took = record.ended - record.began;
+  for (const std::string& literal : found.addresses) {
+    if (const auto address = SocketAddress::from_literal(literal, plan_.port))
+      addresses_.push_back(*address);
+  }
+  if (addresses_.empty()) {
+    record.reason = found.ok() ? Reason::DnsMalformed : found.reason;
+    record.detail = std::move(found.detail);
+    if (record.detail.find(plan_.target.host) == std::string::npos)
+      record.detail = plan_.target.host + (record.detail.empty() ? "" : ": " + record.detail);
+    fail(Step::Resolve, record.reason, record.detail);
+  }
+  result_.steps.push_back(std::move(record));
+  co_return !addresses_.empty();
+}
+
+// The PROXY header is a part of connecting: without it nobody speaks SMTP at the other end.
+asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant limit) {
+  auto connecting = connect(transport_, peer, source_, limit);
+  ConnectOutcome outcome = co_await std::move(connecting);
+  if (outcome.reason != Reason::None || plan_.proxy == ProxyHeader::None) co_return outcome;
+  const std::string header =
+      proxy_header(plan_.proxy, proxy_end(SocketAddress::local_end(transport_.fd())),
+                   proxy_end(SocketAddress::remote_end(transport_.fd())));
+  std::size_t sent = 0;
+  while (sent < header.size()) {
+    const IoResult written = transport_.write(std::string_view(header).substr(sent));
+    sent += written.bytes;
+    bool in_time = true;
+    if (written.state == IoState::NotYet) in_time = co_await transport_.wait(limit);
+    if (in_time && written.state != IoState::Ended) continue;
+    outcome.reason = in_time ? written.reason : Reason::ConnectTimeout;
+    outcome.detail = "PROXY header not taken by " + peer.words();
+    transport_.close(false);
+    break;
+  }
+  outcome.ended = now();
+  co_return outcome;
+}
+
+asio::awaitable<bool> Session::connect_any() {
+  StepRecord record;
+  record.step = Step::Connect;
+  Duration spent{};
+  for (std::size_t i = 0; i < addresses_.size(); ++i) {
+    const bool last = i + 1 == addresses_.size();
+    if (i > 0 && now() >= deadline_) break;
+    describe(addresses_[i]);
+    const Instant limit =
+        last ? deadline_ : std::min(deadline_, now() + plan_.dialogue.limits.of(Step::Connect));
+    auto connecting = connect_one(addresses_[i], limit);
+    ConnectOutcome outcome = co_await std::move(connecting);
+    record.began = outcome.began;
+    record.ended = outcome.ended;
+    record.took = outcome.ended - outcome.began;
+    spent += record.took;
+    if (outcome.reason == Reason::None) {
+      result_.steps.push_back(std::move(record));
+      co_return true;
+    }
+    result_.failed_attempts.push_back(
+        {addresses_[i].address(), outcome.reason, std::move(outcome.detail), record.took});
+  }
+  // What the server or the network did says more than that this host lacks IPv6.
+  const auto& attempts = result_.failed_attempts;
+  const auto telling = std::find_if(attempts.rbegin(), attempts.rend(), [](const auto& attempt) {
+    return attempt.reason != Reason::LocalError;
+  });
+  const AddressAttempt& cause = telling == attempts.rend() ? attempts.back() : *telling;
+  record.took = spent;
+  record.reason = cause.reason;
+  record.detail = cause.detail;
+  fail(Step::Connect, cause.reason, cause.detail);
+  result_.steps.push_back(std::move(record));
+  co_return false;
+}
+
+void Session::describe(const SocketAddress& peer) {
+  result_.endpoint.address = peer.address();
+  result_.endpoint.ip_version = peer.ip_version();
+  result_.endpoint.loopback = peer.loopback();
+}
+
+// What only a connection tells: who we are to this peer, and how far it may be trusted.
+void Session::prepare_dialogue() {
+  const SocketAddress local = SocketAddress::local_end(transport_.fd());
+  if (local.ip_version() != 0) result_.endpoint.local_address = local.text();
+  DialoguePlan& plan = plan_.dialogue;
+  if (plan.helo_name.empty()) plan.helo_name = own_helo_name(local);
+
+  const bool loopback = result_.endpoint.loopback;
+  result_.verify = effective_verify(plan_, loopback);
+  plan.stop_on_bad_certificate = result_.verify == TlsVerify::Require;
+  if (plan.auth && loopback && plan_.tls.verify != TlsVerify::Require)
+    plan.auth->without_verified_tls = true;
+
+  if (plan.until == Step::Message && plan.message.empty()) {
+    const MessageFacts facts{plan.from.value_or(""), plan.to, wall_now(), unique_token(),
+                             plan.helo_name};
+    plan.message = compose_message(plan_.message.value_or(MessagePlan{}), facts);
+  }
+  dialogue_.emplace(std::move(plan), now(), deadline_);
+}
+
+asio::awaitable<void> Session::converse() {
+  while (true) {
+    const Action action = dialogue_->next();
+    if (action.kind == Action::Kind::Close) co_return;
+    if (act(action) != IoState::NotYet) continue;
+    const bool in_time = co_await transport_.wait(dialogue_->deadline());
+    // One more look before it is too late: under load we are late, not the server.
+    if (!in_time && act(dialogue_->next()) == IoState::NotYet) out_of_time();
+  }
+}
+
+IoState Session::act(const Action& action) {
+  switch (action.kind) {
+    case Action::Kind::Send:
+      return send(action);
+    case Action::Kind::Receive:
+      return hear();
+    case Action::Kind::StartTls:
+      return start_tls();
+    case Action::Kind::Close:
+      break;
+  }
+  return IoState::Ended;
+}
+
+IoState Session::send(const Action& action) {
+  // What is there before we have spoken is no answer: the dialogue is to know before it speaks.
+  if (!busy_ && hear() != IoState::NotYet) return IoState::Done;
+  busy_ = true;
+  IoResult written = transport_.write(action.bytes.substr(sent_));
+  sent_ += written.bytes;
+  if (written.state == IoState::NotYet) return IoState::NotYet;
+  if (written.state == IoState::Done && sent_ < action.bytes.size()) return IoState::Done;
+  busy_ = false;
+  sent_ = 0;
+  if (written.state == IoState::Done) {
+    dialogue_->on_sent(written.at);
+  } else {
+    channel_ended(std::move(written));
+  }
+  return IoState::Done;
+}
+
+// What the peer said, up to one buffer of it.
+IoState Session::hear() {
+  std::array<char, kReadBytes> buffer;
+  IoResult heard = transport_.read(buffer);
+  if (heard.state == IoState::NotYet) return IoState::NotYet;
+  if (heard.state == IoState::Ended) {
+    channel_ended(std::move(heard));
+  } else if (heard.at >= dialogue_->deadline()) {
+    out_of_time();
+  } else {
+    dialogue_->on_received({buffer.data(), heard.bytes}, heard.at);
+  }
+  return IoState::Done;
+}
+
+IoState Session::start_tls() {
+  if (!busy_) {
+    // With implicit TLS nothing went before, and the handshake itself tells what is no TLS.
+    if (!implicit_tls_ && hear() != IoState::NotYet) return IoState::Done;
+    SslSession session = tls_ ? tls_->new_session(plan_.target.host) : nullptr;
+    if (!session) {
+      HandshakeReport report;
+      report.reason = Reason::LocalError;
+      report.detail = "cannot make a TLS session";
+      dialogue_->on_tls(report, now());
+      return IoState::Done;
+    }
+    transport_.start_tls(std::move(session));
+    busy_ = true;
+    shaking_hands_ = true;
+  }
+  const IoResult outcome = transport_.handshake();
+  if (outcome.state == IoState::NotYet) return IoState::NotYet;
+  busy_ = false;
+  handshake_ended(outcome);
+  return IoState::Done;
+}
+
+void Session::handshake_ended(const IoResult& outcome) {
+  shaking_hands_ = false;
+  result_.tls = read_tls_facts(transport_.tls());
+  const TlsFacts& facts = *result_.tls;
+  HandshakeReport report;
+  if (outcome.state == IoState::Done) {
+    report.detail = facts.version + ", " + facts.cipher;
+    const CertificateProblem* problem = first_problem(facts, plan_.tls.ignore_expiration);
+    report.verified = facts.checked && facts.established() && problem == nullptr;
+    if (facts.checked && problem != nullptr) {
+      report.certificate = problem->reason;
+      report.certificate_detail = problem_words(facts, *problem);
+    }
+  } else {
+    report.reason = outcome.reason;
+    report.detail = outcome.detail;
+  }
+  dialogue_->on_tls(report, outcome.at);
+}
+
+void Session::channel_ended(IoResult outcome) {
+  if (outcome.no_close_notify) dialogue_->add_note(Note::NoCloseNotify);
+  const Reason how = transport_.tls() != nullptr ? channel_reason(outcome.reason) : outcome.reason;
+  dialogue_->on_channel_end(how, std::move(outcome.detail), outcome.at);
+}
+
+void Session::out_of_time() {
+  if (shaking_hands_) result_.tls = read_tls_facts(transport_.tls());
+  dialogue_->on_deadline(now());
+}
+
+ProbeResult Session::take_result() {
+  if (dialogue_) {
+    const auto& steps = dialogue_->steps();
+    result_.steps.insert(result_.steps.end(), steps.begin(), steps.end());
+    result_.failure = dialogue_->failure();
+    result_.transcript = dialogue_->transcript();
+    result_.extensions = dialogue_->extensions();
+    result_.auth_mechanism = dialogue_->auth_mechanism();
+    result_.notes = dialogue_->notes();
+  }
+  result_.ended = now();
+  return std::move(result_);
+}
+
+}  // namespace
+
+// g++ 12 inlines the frame's operator new and not its delete, and takes them for strangers.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+asio::awaitable<ProbeResult> probe(ProbePlan plan, std::shared_ptr<const TlsContext> tls,
+                                   Resolver& resolver) {
+  const auto executor = co_await asio::this_coro::executor;
+  Session session(std::move(plan), std::move(tls), executor);
+  auto running = session.run(resolver);
+  co_await std::move(running);
+  co_return session.take_result();
+}
+#pragma GCC diagnostic pop
+
+}  // namespace smtpprobe

@@ -1,0 +1,282 @@
+// How the prober gets there: addresses in turn, refusals, limits, source address, unix sockets and
+// what the server sees of the PROXY header.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "common/net/connector.h"
+#include "common/net/socket_address.h"
+#include "tests/net/probe_harness.h"
+
+namespace smtpprobe {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kGood =
+    "S: 220 mx.test ESMTP\nC: EHLO probe.test\nS: 250 mx.test\nC: QUIT\nS: 221 bye\nclose\n";
+
+// A bound socket: nobody else has its port, and nobody listens on it unless told to.
+class BoundSocket {
+ public:
+  explicit BoundSocket(const char* ip, int port = 0) {
+    const auto address = SocketAddress::from_literal(ip, port);
+    fd_ = ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::bind(fd_, address->native(), address->length()) != 0) ADD_FAILURE() << "bind " << ip;
+  }
+  ~BoundSocket() { ::close(fd_); }
+  BoundSocket(const BoundSocket&) = delete;
+  BoundSocket& operator=(const BoundSocket&) = delete;
+
+  int fd() const { return fd_; }
+  int port() const { return SocketAddress::local_end(fd_).port(); }
+
+ private:
+  int fd_ = -1;
+};
+
+// A listener whose backlog is full: what connects to it gets no answer.
+class DeafListener : public BoundSocket {
+ public:
+  explicit DeafListener(const char* ip) : BoundSocket(ip) {
+    ::listen(fd(), 0);
+    const auto address = SocketAddress::from_literal(ip, port());
+    for (std::size_t i = 0; i < 4; ++i) {
+      fillers_.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      ::connect(fillers_.back(), address->native(), address->length());
+    }
+    ::usleep(50'000);
+  }
+  ~DeafListener() {
+    for (const int one : fillers_) ::close(one);
+  }
+  DeafListener(const DeafListener&) = delete;
+  DeafListener& operator=(const DeafListener&) = delete;
+
+ private:
+  std::vector<int> fillers_;
+};
+
+TEST(ConnectTest, ARefusedConnectionIsNamed) {
+  const BoundSocket closed("127.0.0.1");
+  const ProbeResult result = run_probe(plan_for_port(closed.port()));
+  EXPECT_EQ(failure_of(result), "connect connection_refused connection refused by 127.0.0.1 port " +
+                                    std::to_string(closed.port()));
+  EXPECT_EQ(step_names(result), std::vector{Step::Connect});
+  EXPECT_EQ(result.steps[0].reason, Reason::ConnectionRefused);
+  ASSERT_EQ(result.failed_attempts.size(), 1U);
+  EXPECT_EQ(result.endpoint.local_address, "");
+}
+
+TEST(ConnectTest, TheNextAddressIsTriedWhenOneDoesNotConnect) {
+  const FakeServer server = FakeServer::from_text(kGood);
+  FixedResolver resolver({{"127.0.0.2", "127.0.0.1"}, Reason::None, {}});
+  const ProbeResult result = run_probe(plan_for_port(server.port(), "mx.test"), resolver);
+  EXPECT_EQ(failure_of(result), "");
+  EXPECT_EQ(resolver.asked(), std::vector<std::string>{"mx.test"});
+  EXPECT_EQ(result.endpoint.host, "mx.test");
+  EXPECT_EQ(result.endpoint.address, "127.0.0.1");
+  ASSERT_EQ(result.failed_attempts.size(), 1U);
+  EXPECT_EQ(result.failed_attempts[0].address, "127.0.0.2");
+  EXPECT_EQ(result.failed_attempts[0].reason, Reason::ConnectionRefused);
+  ASSERT_GE(result.steps.size(), 2U);
+  EXPECT_EQ(result.steps[0].step, Step::Resolve);
+  EXPECT_EQ(result.steps[1].step, Step::Connect);
+  EXPECT_EQ(result.steps[1].reason, Reason::None);
+}
+
+TEST(ConnectTest, ASilentAddressHasItsLimitAndTheLastOneAllThatIsLeft) {
+  const DeafListener deaf("127.0.0.3");
+  ProbePlan plan = plan_for_port(deaf.port(), "mx.test");
+  plan.dialogue.limits.connect = milliseconds(200);
+  plan.timeout = milliseconds(900);
+  FixedResolver resolver({{"127.0.0.3", "127.0.0.3"}, Reason::None, {}});
+  const ProbeResult result = run_probe(plan, resolver);
+  ASSERT_EQ(result.failed_attempts.size(), 2U);
+  EXPECT_NEAR(seconds_of(result.failed_attempts[0].took), 0.2, 0.1);
+  EXPECT_NEAR(seconds_of(result.failed_attempts[1].took), 0.7, 0.15);
+  EXPECT_EQ(failure_of(result), "connect connect_timeout no answer from 127.0.0.3 port " +
+                                    std::to_string(deaf.port()) + " in 0.7 s");
+  EXPECT_NEAR(seconds_of(result.step(Step::Connect)->took), 0.9, 0.15);
+  EXPECT_NEAR(seconds_of(result.ended - result.began), 0.9, 0.15);
+}
+
+TEST(ConnectTest, WhatTheServerDidOutweighsWhatThisHostLacks) {
+  const BoundSocket closed("127.0.0.1");
+  ProbePlan plan = plan_for_port(closed.port(), "mx.test");
+  plan.source_address = "127.0.0.9";
+  FixedResolver resolver({{"127.0.0.1", "::1"}, Reason::None, {}});
+  const ProbeResult result = run_probe(plan, resolver);
+  ASSERT_EQ(result.failed_attempts.size(), 2U);
+  EXPECT_EQ(result.failed_attempts[1].reason, Reason::LocalError);
+  EXPECT_EQ(result.failure->reason, Reason::ConnectionRefused);
+}
+
+TEST(ConnectTest, AnUnresolvableNameFailsAtResolve) {
+  FixedResolver resolver({{}, Reason::DnsNxdomain, "no such name"});
+  const ProbeResult result = run_probe(plan_for_port(25, "nowhere.test"), resolver);
+  EXPECT_EQ(failure_of(result), "resolve dns_nxdomain nowhere.test: no such name");
+  EXPECT_EQ(step_names(result), std::vector{Step::Resolve});
+  EXPECT_EQ(result.endpoint.address, "");
+}
+
+TEST(ConnectTest, AnAddressOfTheOtherVersionIsTheUsersMistake) {
+  ProbePlan plan = plan_for_port(25, "::1");
+  plan.ip = IpChoice::Ipv4;
+  EXPECT_EQ(failure_of(run_probe(plan)), "resolve config ::1 is no IPv4 address");
+}
+
+TEST(ConnectTest, TheSourceAddressIsSeen) {
+  const BoundSocket listener("127.0.0.1");
+  ::listen(listener.fd(), 1);
+  ProbePlan plan = plan_for_port(listener.port());
+  plan.source_address = "127.0.0.9";
+  plan.dialogue.limits.reply = milliseconds(100);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_TRUE(result.endpoint.local_address.starts_with("127.0.0.9:"));
+  const int accepted = ::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC);
+  EXPECT_EQ(SocketAddress::remote_end(accepted).text(), result.endpoint.local_address);
+  ::close(accepted);
+}
+
+TEST(ConnectTest, ASourceAddressThatIsNotOursIsLocal) {
+  ProbePlan plan = plan_for_port(25);
+  plan.source_address = "192.0.2.77";
+  EXPECT_TRUE(failure_of(run_probe(plan)).starts_with("connect local_error cannot connect to"));
+}
+
+TEST(ConnectTest, NoDescriptorLeftIsLocal) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const BoundSocket closed("127.0.0.1");
+  const ProbePlan plan = plan_for_port(closed.port());
+  FixedResolver resolver;
+  boost::asio::io_context context(1);
+  const boost::asio::steady_timer opens_the_reactor(context);
+  std::optional<ProbeResult> result;
+  boost::asio::co_spawn(context, probe(plan, nullptr, resolver),
+                        [&result](const std::exception_ptr&, ProbeResult got) { result = got; });
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  context.run_for(std::chrono::seconds(5));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(failure_of(*result), "connect local_error cannot connect to 127.0.0.1 port " +
+                                     std::to_string(closed.port()) + ": too many open files");
+}
+
+class UnixSocketTest : public testing::Test {
+ protected:
+  std::string path_ = (std::filesystem::temp_directory_path() /
+                       ("smtp-probe-" + std::to_string(::getpid()) + ".sock"))
+                          .string();
+
+  ProbePlan plan() const {
+    ProbePlan plan = plan_for_port(0, "");
+    plan.target.unix_path = path_;
+    plan.dialogue.protocol = Protocol::Lmtp;
+    return plan;
+  }
+};
+
+TEST_F(UnixSocketTest, LmtpIsSpokenOverIt) {
+  FakeServerOptions options;
+  options.address = "unix:" + path_;
+  const FakeServer server = FakeServer::from_text(
+      "S: 220 mx LMTP\nC: LHLO probe.test\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n", options);
+  const ProbeResult result = run_probe(plan());
+  EXPECT_EQ(failure_of(result), "");
+  EXPECT_EQ(result.endpoint.address, path_);
+  EXPECT_EQ(result.endpoint.port, 0);
+  EXPECT_EQ(result.endpoint.ip_version, 0);
+  EXPECT_TRUE(result.endpoint.loopback);
+  EXPECT_TRUE(server.wait_idle());
+  EXPECT_TRUE(server.mismatches().empty());
+}
+
+TEST_F(UnixSocketTest, OneThatIsNotThereIsRefused) {
+  EXPECT_EQ(failure_of(run_probe(plan())), "connect connection_refused no such socket " + path_);
+}
+
+TEST_F(UnixSocketTest, APathThatDoesNotFitIsTheUsersMistake) {
+  path_ = "/" + std::string(107, 'x');
+  EXPECT_TRUE(failure_of(run_probe(plan())).starts_with("resolve config"));
+}
+
+class ProxyTest : public testing::TestWithParam<std::pair<ProxyHeader, std::size_t>> {};
+
+TEST_P(ProxyTest, TheHeaderComesBeforeTheBannerAndTheSession) {
+  const auto [kind, size] = GetParam();
+  const std::string read = size == 0 ? "C: PROXY TCP4 *" : "read " + std::to_string(size);
+  const FakeServer server = FakeServer::from_text(read + "\n" + kGood);
+  ProbePlan plan = plan_for_server(server);
+  plan.proxy = kind;
+  plan.source_address = "127.0.0.9";
+  const ProbeResult result = run_probe(plan);
+  EXPECT_EQ(failure_of(result), "");
+  EXPECT_TRUE(server.wait_idle());
+  EXPECT_TRUE(server.mismatches().empty()) << server.mismatches().front();
+  const std::string seen = server.received_bytes();
+  if (kind == ProxyHeader::V1) {
+    const std::string port = result.endpoint.local_address.substr(10);
+    EXPECT_TRUE(seen.starts_with("PROXY TCP4 127.0.0.9 127.0.0.1 " + port + " " +
+                                 std::to_string(server.port()) + "\r\nEHLO "))
+        << seen;
+  } else {
+    EXPECT_EQ(seen.substr(12, 1), kind == ProxyHeader::V2 ? "\x21" : "\x20");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ProxyTest,
+                         testing::Values(std::pair{ProxyHeader::V1, std::size_t{0}},
+                                         std::pair{ProxyHeader::V2, std::size_t{28}},
+                                         std::pair{ProxyHeader::Local, std::size_t{16}}));
+
+TEST(ProxyTlsTest, TheHeaderComesBeforeTheClientHello) {
+  const FakeServer server = FakeServer::from_text(
+      "read 28\nTLS\nS: 220 mx\nC: EHLO *\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n");
+  ProbePlan plan = plan_for_server(server);
+  plan.proxy = ProxyHeader::V2;
+  plan.dialogue.tls = TlsMode::Implicit;
+  EXPECT_EQ(failure_of(run_probe(plan)), "");
+  EXPECT_TRUE(server.wait_idle());
+  EXPECT_TRUE(server.mismatches().empty()) << server.mismatches().front();
+}
+
+TEST(SocketAddressTest, WritesAddressesTheWayEachReaderWantsThem) {
+  const auto v4 = SocketAddress::from_literal("192.0.2.1", 25);
+  const auto v6 = SocketAddress::from_literal("2001:DB8::1", 465);
+  ASSERT_TRUE(v4 && v6);
+  EXPECT_EQ(v4->text(), "192.0.2.1:25");
+  EXPECT_EQ(v6->text(), "[2001:db8::1]:465");
+  EXPECT_EQ(v6->words(), "2001:db8::1 port 465");
+  EXPECT_EQ(v4->address_literal(), "[192.0.2.1]");
+  EXPECT_EQ(v6->address_literal(), "[IPv6:2001:db8::1]");
+  EXPECT_EQ(SocketAddress::from_path("/run/x")->address_literal(), "[127.0.0.1]");
+  EXPECT_EQ(SocketAddress::from_literal("fe80::1%lo", 25)->address(), "fe80::1%lo");
+  EXPECT_FALSE(SocketAddress::from_literal("fe80::1%nosuchif", 25));
+  EXPECT_FALSE(SocketAddress::from_literal("mx.test", 25));
+  EXPECT_FALSE(SocketAddress::from_path(""));
+  EXPECT_FALSE(v4->loopback());
+  EXPECT_TRUE(SocketAddress::from_literal("127.9.9.9", 25)->loopback());
+  EXPECT_TRUE(SocketAddress::from_literal("::1", 25)->loopback());
+  EXPECT_TRUE(SocketAddress::from_literal("::ffff:127.0.0.1", 25)->loopback());
+  EXPECT_FALSE(SocketAddress::from_literal("::ffff:192.0.2.1", 25)->loopback());
+}
+
+TEST(SecondsWordsTest, RoundsToTenths) {
+  EXPECT_EQ(seconds_words(milliseconds(5049)), "5.0 s");
+  EXPECT_EQ(seconds_words(milliseconds(5050)), "5.1 s");
+  EXPECT_EQ(seconds_words(milliseconds(-5)), "0.0 s");
+}
+
+}  // namespace
+}  // namespace smtpprobe

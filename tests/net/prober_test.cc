@@ -1,0 +1,189 @@
+// The prober against a scripted peer: the whole way through, and what a peer may do wrong.
+#include "common/net/prober.h"
+
+#include <boost/asio/detached.hpp>
+
+#include "common/net/probe_once.h"
+#include "tests/net/probe_harness.h"
+
+namespace smtpprobe {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kGood =
+    "S: 220 mx.test ESMTP\nC: EHLO probe.test\nS: 250-mx.test\nS: 250 PIPELINING\n"
+    "C: QUIT\nS: 221 bye\nclose\n";
+
+void expect_no_mismatch(const FakeServer& server) {
+  EXPECT_TRUE(server.wait_idle());
+  for (const std::string& line : server.mismatches()) ADD_FAILURE() << line;
+}
+
+TEST(ProberTest, WalksTheDialogueAndSaysQuit) {
+  const FakeServer server = FakeServer::from_text(kGood);
+  const ProbeResult result = run_probe(plan_for_server(server));
+  EXPECT_EQ(failure_of(result), "");
+  EXPECT_EQ(step_names(result), (std::vector{Step::Connect, Step::Banner, Step::Ehlo, Step::Quit}));
+  expect_no_mismatch(server);
+  ASSERT_TRUE(result.extensions);
+  EXPECT_TRUE(result.extensions->offers("PIPELINING"));
+  EXPECT_EQ(result.endpoint.address, "127.0.0.1");
+  EXPECT_EQ(result.endpoint.port, server.port());
+  EXPECT_EQ(result.endpoint.ip_version, 4);
+  EXPECT_TRUE(result.endpoint.loopback);
+  EXPECT_TRUE(result.endpoint.local_address.starts_with("127.0.0.1:"));
+  EXPECT_TRUE(result.failed_attempts.empty());
+  EXPECT_FALSE(result.tls);
+  EXPECT_FALSE(result.transcript.empty());
+  Duration sum{};
+  for (const StepRecord& record : result.steps) sum += record.took;
+  EXPECT_LE(sum, result.ended - result.began);
+  EXPECT_GT(result.started.time_since_epoch().count(), 1'700'000'000);
+}
+
+TEST(ProberTest, DeliversAMessageItHasComposed) {
+  const FakeServer server = FakeServer::from_text(
+      "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<a@probe.test>\nS: 250 ok\n"
+      "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nC: <message>\nS: 250 queued\n"
+      "C: QUIT\nS: 221 bye\nclose\n");
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.until = Step::Message;
+  plan.dialogue.from = "a@probe.test";
+  plan.dialogue.to = {"b@mx.test"};
+  plan.message = MessagePlan{"hello", {}, "one\n.two\n"};
+  const auto results = probe_once(plan);
+  ASSERT_TRUE(results) << results.error().text;
+  ASSERT_EQ(results->size(), 1U);
+  EXPECT_EQ(failure_of(results->front()), "");
+  expect_no_mismatch(server);
+  const std::string seen = server.received_bytes();
+  EXPECT_NE(seen.find("\r\n\r\none\r\n..two\r\n.\r\n"), std::string::npos) << seen;
+  EXPECT_NE(seen.find("Subject: hello\r\n"), std::string::npos);
+  EXPECT_NE(seen.find("Message-ID: <"), std::string::npos);
+}
+
+TEST(ProberTest, AMessageLargerThanTheKernelTakesAtOnce) {
+  const FakeServer server = FakeServer::from_text(
+      "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<>\nS: 250 ok\n"
+      "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nwait 200ms\nC: <message>\n"
+      "S: 250 queued\nC: QUIT\nS: 221 bye\nclose\n");
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.until = Step::Message;
+  plan.dialogue.from = "";
+  plan.dialogue.to = {"b@mx.test"};
+  MessagePlan message;
+  for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
+  plan.message = message;
+  plan.timeout = std::chrono::seconds(20);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_EQ(failure_of(result), "");
+  expect_no_mismatch(server);
+  EXPECT_GT(server.received_bytes().size(), message.body.size());
+}
+
+TEST(ProberTest, AnEmptyHeloNameBecomesTheHostsOrAnAddress) {
+  const FakeServer server =
+      FakeServer::from_text("S: 220 mx\nC: EHLO *\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n");
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.helo_name.clear();
+  const ProbeResult result = run_probe(plan);
+  EXPECT_EQ(failure_of(result), "");
+  expect_no_mismatch(server);
+  const std::string ehlo = server.received().front();
+  EXPECT_TRUE(ehlo == "EHLO [127.0.0.1]" || ehlo.find('.') != std::string::npos) << ehlo;
+}
+
+struct Misbehaviour {
+  const char* name;
+  const char* script;
+  const char* failure;  // how the failure's line begins
+};
+
+class MisbehaviourTest : public testing::TestWithParam<Misbehaviour> {};
+
+TEST_P(MisbehaviourTest, IsNamed) {
+  const FakeServer server = FakeServer::from_text(GetParam().script);
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.limits.reply = milliseconds(300);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
+  EXPECT_LT(result.ended - result.began, std::chrono::seconds(2));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Peers, MisbehaviourTest,
+    testing::Values(
+        Misbehaviour{"silent", "silence\n", "banner timeout no banner in 0.3 s"},
+        Misbehaviour{"drip", "drip 40ms: S: 220 mx.test ESMTP is here, slowly\nsilence\n",
+                     "banner timeout no banner in 0.3 s, received "},
+        Misbehaviour{"close", "close\n", "banner connection_closed"},
+        Misbehaviour{"early", "S: 220 mx\nS: 250 mx\nwait 300ms\nclose\n", "banner early_talker"},
+        Misbehaviour{"late_extra",
+                     "S: 220 mx\nC: EHLO *\nS> 250 mx\\r\\n250 ok\\r\\n\nwait 300ms\nclose\n",
+                     "ehlo early_talker"},
+        Misbehaviour{"cut_mid_reply", "S: 220 mx\nC: EHLO *\nS> 250-mx\\r\\n250 PIP\nclose\n",
+                     "ehlo connection_closed"},
+        Misbehaviour{"reset", "S: 220 mx\nC: EHLO *\nreset\n", "ehlo connection_reset"},
+        Misbehaviour{"garbage", "S: HTTP/1.1 400 Bad Request\nclose\n", "banner reply_malformed"},
+        Misbehaviour{"endless_line", "repeat 200000: S> xxxxxxxxxx\nsilence\n",
+                     "banner reply_malformed"}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+TEST(ProberTest, TheOverallDeadlineHoldsForEveryStep) {
+  const FakeServer server = FakeServer::from_text("S: 220 mx\nwait 200ms\nC: EHLO *\nsilence\n");
+  ProbePlan plan = plan_for_server(server);
+  plan.timeout = milliseconds(500);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_TRUE(failure_of(result).starts_with("ehlo timeout")) << failure_of(result);
+  EXPECT_NE(failure_of(result).find("the overall limit"), std::string::npos);
+  EXPECT_NEAR(seconds_of(result.ended - result.began), 0.5, 0.2);
+}
+
+TEST(ProberTest, QuitHasALimitOfItsOwnAndNoSayInTheVerdict) {
+  const FakeServer server =
+      FakeServer::from_text("S: 220 mx\nC: EHLO *\nS: 250 mx\nC: QUIT\nsilence\n");
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.limits.quit = milliseconds(200);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_EQ(failure_of(result), "");
+  ASSERT_NE(result.step(Step::Quit), nullptr);
+  EXPECT_EQ(result.step(Step::Quit)->reason, Reason::Timeout);
+  EXPECT_NEAR(seconds_of(result.ended - result.began), 0.2, 0.15);
+}
+
+TEST(ProberTest, AProbeDroppedAtAnyWaitLeavesNothingBehind) {
+  const FakeServer server = FakeServer::from_text("silence\n");
+  for (const int turns : {1, 2, 3, 5}) {
+    FixedResolver resolver({{"127.0.0.1"}, Reason::None, {}});
+    boost::asio::io_context context(1);
+    boost::asio::co_spawn(context,
+                          probe(plan_for_port(server.port(), "mx.test"), nullptr, resolver),
+                          boost::asio::detached);
+    for (int i = 0; i < turns; ++i) context.run_one_for(milliseconds(50));
+  }
+  EXPECT_TRUE(server.wait_idle());
+}
+
+TEST(ProbeOnceTest, UnusableTlsFilesAreTheUsersErrorAndNothingIsSent) {
+  const FakeServer server = FakeServer::from_text(kGood);
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.tls = TlsMode::Starttls;
+  plan.tls.ca_file = "/nowhere/ca.pem";
+  const auto results = probe_once(plan);
+  ASSERT_FALSE(results);
+  EXPECT_NE(results.error().text.find("/nowhere/ca.pem"), std::string::npos);
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(ProbeOnceTest, AMessageThatCannotBeComposedIsAnErrorAndNothingIsSent) {
+  const FakeServer server = FakeServer::from_text(kGood);
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.until = Step::Message;
+  plan.message = MessagePlan{"two\r\nlines", {}, ""};
+  EXPECT_FALSE(probe_once(plan));
+  EXPECT_EQ(server.connections(), 0);
+}
+
+}  // namespace
+}  // namespace smtpprobe

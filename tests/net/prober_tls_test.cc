@@ -1,0 +1,182 @@
+// The prober and TLS: STARTTLS and implicit TLS, good and bad certificates, and peers that break
+// the handshake or the channel.
+#include <cstdlib>
+#include <fstream>
+
+#include "common/net/prober.h"
+#include "tests/net/probe_harness.h"
+#include "tests/net/tls_pair.h"
+
+namespace smtpprobe {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kStarttls =
+    "S: 220 mx\nC: EHLO probe.test\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
+    "C: EHLO probe.test\nS: 250-mx\nS: 250 SIZE 1000\nC: QUIT\nS: 221 bye\nclose\n";
+
+FakeServer tls_server(const char* script, int max_version = 0) {
+  FakeServerOptions options;
+  options.identity = pki().server;
+  options.max_tls_version = max_version;
+  return FakeServer::from_text(script, std::move(options));
+}
+
+class ProberTlsTest : public testing::Test {
+ protected:
+  ProbePlan plan(const FakeServer& server, TlsMode mode = TlsMode::Starttls) const {
+    ProbePlan plan = plan_for_server(server);
+    plan.dialogue.tls = mode;
+    plan.dialogue.until = Step::EhloTls;
+    if (mode == TlsMode::Implicit) plan.dialogue.until = Step::Ehlo;
+    plan.tls.ca_file = root_;
+    plan.dialogue.limits.reply = milliseconds(1000);
+    return plan;
+  }
+
+ private:
+  Folder folder_;
+  std::string root_ = folder_.write("root.pem", pki().root.chain);
+};
+
+TEST_F(ProberTlsTest, StarttlsWithAVerifiedCertificate) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    const FakeServer server = tls_server(kStarttls, version);
+    const ProbeResult result = run_probe(plan(server));
+    EXPECT_EQ(failure_of(result), "");
+    EXPECT_EQ(step_names(result),
+              (std::vector{Step::Connect, Step::Banner, Step::Ehlo, Step::Starttls, Step::Tls,
+                           Step::EhloTls, Step::Quit}));
+    ASSERT_TRUE(result.tls);
+    EXPECT_TRUE(result.tls->verified());
+    EXPECT_EQ(result.tls->version, version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
+    EXPECT_EQ(result.notes, Note::None);
+    ASSERT_TRUE(result.extensions);
+    EXPECT_FALSE(result.extensions->offers("STARTTLS"));
+    EXPECT_TRUE(server.wait_idle());
+    EXPECT_TRUE(server.mismatches().empty()) << server.mismatches().front();
+    ASSERT_EQ(server.handshakes().size(), 1U);
+    EXPECT_EQ(server.handshakes()[0].error, "");
+  }
+}
+
+TEST_F(ProberTlsTest, ImplicitTls) {
+  const FakeServer server =
+      tls_server("TLS\nS: 220 mx\nC: EHLO *\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n");
+  const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));
+  EXPECT_EQ(failure_of(result), "");
+  EXPECT_EQ(step_names(result),
+            (std::vector{Step::Connect, Step::Tls, Step::Banner, Step::Ehlo, Step::Quit}));
+}
+
+TEST_F(ProberTlsTest, ABadCertificateIsReportedAndStopsOnlyWhereItMust) {
+  for (const auto verify : {TlsVerify::Report, TlsVerify::Require}) {
+    const FakeServer server = FakeServer::from_text(kStarttls);  // self-signed
+    ProbePlan wanted = plan(server);
+    wanted.tls.verify = verify;
+    const ProbeResult result = run_probe(wanted);
+    ASSERT_TRUE(result.tls);
+    EXPECT_TRUE(result.tls->established());
+    EXPECT_FALSE(result.tls->verified());
+    EXPECT_EQ(result.verify, verify);
+    const std::string failure = failure_of(result);
+    EXPECT_TRUE(verify == TlsVerify::Report ? failure.empty()
+                                            : failure.starts_with("tls cert_untrusted"))
+        << failure;
+  }
+}
+
+TEST_F(ProberTlsTest, PlaintextBehindThe220IsRefused) {
+  for (const char* injected : {"250 evil\\r\\n", "25"}) {
+    const std::string script =
+        std::string(
+            "S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS> 220 go\\r\\n") +
+        injected + "\nwait 200ms\nclose\n";
+    const FakeServer server = tls_server(script.c_str());
+    const ProbeResult result = run_probe(plan(server));
+    EXPECT_TRUE(failure_of(result).starts_with("starttls plaintext_after_starttls"))
+        << failure_of(result);
+    EXPECT_FALSE(result.tls);
+    EXPECT_TRUE(server.wait_idle());
+    EXPECT_EQ(server.received(), (std::vector<std::string>{"EHLO probe.test", "STARTTLS"}));
+  }
+}
+
+struct BrokenHandshake {
+  const char* name;
+  const char* event;
+  const char* failure;
+};
+
+class BrokenHandshakeTest : public ProberTlsTest,
+                            public testing::WithParamInterface<BrokenHandshake> {};
+
+TEST_P(BrokenHandshakeTest, IsNamedAndTheFactsAreThere) {
+  const std::string script =
+      std::string("S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n") +
+      GetParam().event + "\n";
+  const FakeServer server = tls_server(script.c_str());
+  ProbePlan wanted = plan(server);
+  wanted.dialogue.limits.reply = milliseconds(300);
+  const ProbeResult result = run_probe(wanted);
+  EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
+  ASSERT_TRUE(result.tls);
+  EXPECT_FALSE(result.tls->established());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Peers, BrokenHandshakeTest,
+    testing::Values(BrokenHandshake{"hang", "TLS-FAIL hang", "tls timeout no handshake in 0.3 s"},
+                    BrokenHandshake{"alert", "TLS-FAIL alert 40", "tls tls_alert"},
+                    BrokenHandshake{"garbage", "TLS-FAIL garbage", "tls tls_not_tls \""},
+                    BrokenHandshake{"close", "TLS-FAIL close", "tls connection_closed"}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+TEST_F(ProberTlsTest, APlainServerOnATlsPortIsShown) {
+  for (const char* script : {"S: 220 mx.test ESMTP\nsilence\n", "S> 2\nsilence\n"}) {
+    const FakeServer server = tls_server(script);
+    const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));
+    EXPECT_TRUE(failure_of(result).starts_with("tls tls_not_tls \"2")) << failure_of(result);
+    EXPECT_LT(seconds_of(result.ended - result.began), 0.5);
+  }
+}
+
+TEST_F(ProberTlsTest, PlaintextInsideTlsIsABadRecord) {
+  const FakeServer server = tls_server("TLS\nraw> 220 mx.test ESMTP plain\\r\\n\nsilence\n");
+  const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));
+  EXPECT_TRUE(failure_of(result).starts_with("banner tls_record")) << failure_of(result);
+}
+
+TEST_F(ProberTlsTest, ACutChannelIsNoted) {
+  const FakeServer server = tls_server("TLS\nS: 220 mx\nC: EHLO *\ncut\n");
+  const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));
+  EXPECT_TRUE(failure_of(result).starts_with("ehlo connection_closed")) << failure_of(result);
+  EXPECT_TRUE(has(result.notes, Note::NoCloseNotify));
+
+  const FakeServer orderly = tls_server("TLS\nS: 220 mx\nC: EHLO *\nclose\n");
+  const ProbeResult closed = run_probe(plan(orderly, TlsMode::Implicit));
+  EXPECT_TRUE(failure_of(closed).starts_with("ehlo connection_closed")) << failure_of(closed);
+  EXPECT_FALSE(has(closed.notes, Note::NoCloseNotify));
+}
+
+TEST_F(ProberTlsTest, AnEarlyTalkerInsideTls) {
+  const FakeServer server = tls_server("TLS\nS> 220 mx\\r\\n250 early\\r\\n\nwait 300ms\nclose\n");
+  const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));
+  EXPECT_TRUE(failure_of(result).starts_with("banner early_talker")) << failure_of(result);
+}
+
+TEST_F(ProberTlsTest, CredentialsGoToALoopbackPeerWithoutVerifiedTls) {
+  const FakeServer server = tls_server(
+      "S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN *\nS: 235 ok\n"
+      "C: QUIT\nS: 221 bye\nclose\n");
+  ProbePlan wanted = plan_for_server(server);
+  wanted.dialogue.until = Step::Auth;
+  wanted.dialogue.auth = AuthPlan{Mechanism::Plain, {"u", "secret", "", "", 0}, false};
+  EXPECT_EQ(failure_of(run_probe(wanted)), "");
+  wanted.tls.verify = TlsVerify::Require;
+  EXPECT_TRUE(failure_of(run_probe(wanted)).starts_with("auth auth_needs_tls"));
+}
+
+}  // namespace
+}  // namespace smtpprobe
