@@ -15,12 +15,14 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/net/openssl_start.h"
 #include "common/probe/target.h"
 
 namespace smtpprobe {
 namespace {
 
 constexpr long kMaxCertificateBytes = 100L * 1024;
+constexpr std::size_t kMaxKeyFileBytes = 64 * 1024;
 
 Reason problem_reason(int x509_error) {
   switch (x509_error) {
@@ -74,21 +76,14 @@ int note_problem(int ok, X509_STORE_CTX* store) {
 // In place of the whole verification, which OpenSSL does even for SSL_VERIFY_NONE.
 int skip_verification(X509_STORE_CTX*, void*) { return 1; }
 
-// A check must never stop and ask. Tells the caller through `encrypted` that it was about to.
-int refuse_passphrase(char*, int, int, void* encrypted) {
-  if (encrypted != nullptr) *static_cast<bool*>(encrypted) = true;
-  return -1;
-}
+// A check must never stop and ask.
+int refuse_passphrase(char*, int, int, void*) { return -1; }
 
-// What OpenSSL said last, the most general of its errors being of no use: the first with words of
-// its own.
+// What OpenSSL said first, which is nearest to the cause.
 std::string openssl_words() {
-  std::string words;
-  while (const unsigned long code = ERR_get_error()) {
-    const char* reason = ERR_reason_error_string(code);
-    if (words.empty() && reason != nullptr) words = reason;
-  }
-  return words.empty() ? "unreadable for OpenSSL" : words;
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  return code == 0 ? "unreadable for OpenSSL" : openssl_reason(code);
 }
 
 std::string file_error(std::string_view what, const std::string& path, std::string_view problem,
@@ -106,6 +101,19 @@ std::string open_problem(const std::string& path, bool directory) {
   if (!known) return "cannot be examined";
   if (S_ISDIR(status.st_mode) != directory) return directory ? "not a directory" : "is a directory";
   return {};
+}
+
+// By the two forms' own marks: what OpenSSL says of them depends on which ciphers it was started
+// with.
+bool holds_encrypted_key(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  std::string text(kMaxKeyFileBytes, '\0');
+  const ssize_t size = ::read(fd, text.data(), text.size());
+  ::close(fd);
+  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return text.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string::npos ||
+         text.find("Proc-Type: 4,ENCRYPTED") != std::string::npos;
 }
 
 using ContextHandle = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
@@ -160,13 +168,12 @@ Result<void> load_client_key(SSL_CTX* context, const TlsPlan& plan) {
   const std::string& path = plan.key_file.empty() ? plan.cert_file : plan.key_file;
   const std::string problem = open_problem(path, false);
   if (!problem.empty()) return error(file_error("client key", path, problem, kWanted));
-  bool encrypted = false;
-  SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
   ERR_clear_error();
   const bool loaded = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1;
-  SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
   if (loaded && SSL_CTX_check_private_key(context) == 1) return {};
-  if (encrypted) return error(file_error("client key", path, "is encrypted", kWanted));
+  if (!loaded && holds_encrypted_key(path)) {
+    return error(file_error("client key", path, "is encrypted", kWanted));
+  }
   const unsigned long code = ERR_peek_error();
   const int reason = ERR_GET_REASON(code);
   // A key of another type than the certificate's finds no certificate at all.
@@ -258,7 +265,7 @@ const TlsSessionRecord* tls_session_record(const SSL* ssl) {
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::create(const TlsPlan& plan,
                                                              TlsVerify verify) {
-  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  start_openssl();
   ContextHandle context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (!context) return error("TLS cannot be set up: " + openssl_words());
   set_versions(context.get(), plan.min_version.value_or(TlsVersion::Tls1_2));

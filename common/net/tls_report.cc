@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/net/certificate.h"
+#include "common/net/openssl_start.h"
 #include "common/net/tls_context.h"
 
 namespace smtpprobe {
@@ -82,11 +83,6 @@ unsigned long telling_error(const std::vector<unsigned long>& errors) {
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && own_reason) return code;
   }
   return errors.front();
-}
-
-std::string reason_string(unsigned long code) {
-  const char* text = ERR_reason_error_string(code);
-  return text == nullptr ? fmt::format("OpenSSL error {:x}", code) : std::string(text);
 }
 
 bool is_version(int reason) {
@@ -204,19 +200,19 @@ bool before_server_hello(const SSL* ssl) {
 TlsFailure protocol_failure(const SSL* ssl, const std::vector<unsigned long>& errors) {
   if (in_certificate(ssl, errors)) {
     return {Reason::CertMalformed,
-            "the certificate is unreadable: " + reason_string(errors.front())};
+            "the certificate is unreadable: " + openssl_reason(errors.front())};
   }
   const unsigned long code = telling_error(errors);
   const int reason = ERR_GET_REASON(code);
   if (ERR_GET_LIB(code) == ERR_LIB_SYS) return system_failure(reason);
-  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return {Reason::TlsHandshake, reason_string(code)};
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return {Reason::TlsHandshake, openssl_reason(code)};
   if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
     return alert_failure(reason - SSL_AD_REASON_OFFSET);
   }
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
     return {Reason::ConnectionClosed, "connection closed without a TLS close"};
   }
-  TlsFailure failure{Reason::TlsHandshake, reason_string(code)};
+  TlsFailure failure{Reason::TlsHandshake, openssl_reason(code)};
   if (is_version(reason)) failure.reason = Reason::TlsVersion;
   if (is_framing(reason)) {
     failure.reason = before_server_hello(ssl) ? Reason::TlsNotTls : Reason::TlsRecord;

@@ -4,10 +4,14 @@
 
 #include <cstdlib>
 
+#include "common/net/openssl_start.h"
 #include "tests/net/tls_pair.h"
 
 namespace smtpprobe {
 namespace {
+
+// Before any test starts OpenSSL in full: they all run on what a check runs on.
+[[maybe_unused]] const bool kStarted = (start_openssl(), true);
 
 struct Seen {
   std::optional<TlsFailure> failure;
@@ -98,6 +102,28 @@ TEST(TlsFactsTest, Tls12AndRsaAreNamed) {
   EXPECT_EQ(seen.facts.group, "x25519");
   ASSERT_FALSE(seen.facts.chain.empty());
   EXPECT_EQ(seen.facts.chain[0].key, "RSA 2048");
+}
+
+TEST(TlsFactsTest, AChainSignedWithRsaIsVerified) {
+  const Folder folder;
+  CertificateRequest authority;
+  authority.common_name = "RSA Root";
+  authority.authority = true;
+  authority.rsa = true;
+  const TestCertificate root = make_certificate(authority);
+  CertificateRequest request = TestPki::server_request();
+  request.rsa = true;
+  TlsPlan plan;
+  plan.ca_file = folder.write("rsa.pem", root.chain);
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    ServerSettings settings;
+    settings.max_version = version;
+    const Seen seen =
+        look(make_certificate(request, &root), plan, "mx.test", TlsVerify::Require, settings);
+    EXPECT_TRUE(seen.facts.verified()) << seen.problems();
+    ASSERT_FALSE(seen.facts.chain.empty());
+    EXPECT_EQ(seen.facts.chain[0].signature, "sha256WithRSAEncryption");
+  }
 }
 
 TEST(TlsFactsTest, OldVersionsOnlyWhenAskedFor) {
