@@ -121,6 +121,9 @@ void Dialogue::enter(Step step, Instant at) {
 void Dialogue::on_reply(Reply reply, Instant at) {
   stop_watch(at);
   mask(reply);
+  // "220 2.3.19 ready" is a version, not a status (RFC 2034 s4 leaves out banner and EHLO).
+  const bool hello = step_ == Step::Banner || step_ == Step::Ehlo || step_ == Step::EhloTls;
+  if (hello && reply.klass() == 2) reply.status.reset();
   write_down_reply(reply, at);
   keep_worst(reply, at);
   notes_ |= reply.notes;
