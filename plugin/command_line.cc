@@ -73,7 +73,7 @@ class Rewriter {
   }
 
   void emit(const OptionRow& row, const char* value) {
-    std::string option = "--" + std::string(row.name);
+    std::string option = dashed(row);
     if (value != nullptr) option.append("=").append(value);
     options_.push_back(std::move(option));
     for (const OptionRow* used : used_) {
@@ -93,7 +93,7 @@ class Rewriter {
     if (row.argument == OptionArgument::Optional && (last || argv_[at_ + 1][0] == '-')) {
       emit(row, "");
     } else if (last) {
-      fail("--" + std::string(row.name) + ": needs a value, expected " + std::string(row.word));
+      fail(dashed(row) + ": needs a value, expected " + std::string(row.word));
     } else {
       ++at_;
       emit_value(row, argv_[at_]);
@@ -117,15 +117,14 @@ class Rewriter {
                           : std::string_view(text, static_cast<std::size_t>(equals - text));
     const OptionLookup found = option_by_prefix(name);
     if (found.row == nullptr) {
-      const std::string shown = "--" + printable(name, 40);
+      const std::string shown = std::string("--").append(printable(name, 40));
       fail(found.ambiguous ? shown + ": ambiguous, expected one of " + candidates(name)
                            : shown + ": unknown option");
     } else if (found.row->argument == OptionArgument::None) {
       if (equals == nullptr) {
         emit_flag(*found.row);
       } else {
-        fail("--" + std::string(found.row->name) + ": got " + quoted(equals + 1) +
-             ", expected no value");
+        fail(dashed(*found.row) + ": got " + quoted(equals + 1) + ", expected no value");
       }
     } else if (equals != nullptr) {
       emit_value(*found.row, equals + 1);
@@ -148,7 +147,8 @@ class Rewriter {
           short_usage_ = true;
           continue;
         }
-        return fail("-" + printable(std::string_view(letter, 1), 8) + ": unknown option");
+        return fail(std::string("-").append(printable(std::string_view(letter, 1), 8)) +
+                    ": unknown option");
       }
       if (row->argument != OptionArgument::None) {
         if (letter[1] != '\0') return emit_value(*row, letter + 1);

@@ -11,10 +11,6 @@ constexpr long kMaxTimeout = 86'400;
 constexpr double kMaxDays = 36'500;
 constexpr std::size_t kMaxKeyword = 64;
 
-Unexpected wanted(std::string_view got, std::string_view expected) {
-  return error("got " + quoted(got) + ", expected " + std::string(expected));
-}
-
 // All of `text` as digits, at most one '.' among them where `Number` is a floating one.
 template <typename Number>
 std::optional<Number> unsigned_number(std::string_view text) {

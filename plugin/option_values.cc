@@ -18,10 +18,6 @@ using Id = OptionId;
 
 constexpr std::size_t kMaxBodyBytes = 1024 * 1024;
 
-Unexpected wanted(std::string_view got, std::string_view expected) {
-  return error("got " + quoted(got) + ", expected " + std::string(expected));
-}
-
 // Moves a parsed value to its place.
 template <typename From, typename To>
 Done into(Result<From> parsed, To& place) {

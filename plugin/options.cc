@@ -224,7 +224,7 @@ Result<void> settle_depth(Draft& draft) {
   const bool sends = draft.until ? *draft.until == Step::Message : plan.message.has_value();
   for (const Id id : {Id::Subject, Id::Header, Id::BodyFile}) {
     if (draft.has(id) && !sends) {
-      return error("--" + std::string(option_row(id).name) + ": needs --send");
+      return error(dashed(option_row(id)) + ": needs --send");
     }
   }
   plan.message.reset();
@@ -281,7 +281,7 @@ Result<void> check(const Options& options) {
   const std::string& text = good.error().text;
   for (const auto& [start, id] : kPlaces) {
     if (text.starts_with(start)) {
-      return error("--" + std::string(option_row(id).name) + ": " + text);
+      return error(dashed(option_row(id)) + ": " + text);
     }
   }
   return error("options: " + text);

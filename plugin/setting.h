@@ -6,9 +6,13 @@
 #include <string_view>
 
 #include "common/probe/printable.h"
+#include "common/smtp/error.h"
 #include "plugin/option_table.h"
 
 namespace smtpprobe {
+
+// "--port"
+inline std::string dashed(const OptionRow& row) { return std::string("--").append(row.name); }
 
 struct Setting {
   const OptionRow* row = nullptr;
@@ -18,14 +22,19 @@ struct Setting {
   bool on_command_line() const { return origin.empty(); }
   // "--port", "/etc/x.ini:3: port"
   std::string name() const {
-    return on_command_line() ? "--" + std::string(row->name) : origin + std::string(row->name);
+    return on_command_line() ? dashed(*row) : origin + std::string(row->name);
   }
 };
 
 // A value as messages show it: "'x'".
 inline std::string quoted(std::string_view value) {
   constexpr std::size_t kShown = 100;
-  return "'" + printable(value, kShown) + "'";
+  return std::string("'").append(printable(value, kShown)).append("'");
+}
+
+// "got 'x', expected 1 to 65535"
+inline Unexpected wanted(std::string_view got, std::string_view expected) {
+  return error(std::string("got ").append(quoted(got)).append(", expected ").append(expected));
 }
 
 }  // namespace smtpprobe

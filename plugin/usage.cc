@@ -63,9 +63,9 @@ std::string wrapped(std::string_view text, std::size_t indent) {
 std::string names_of(const OptionRow& row) {
   std::string names = "  ";
   if (row.short_name != 0) names += std::string("-") + row.short_name + ", ";
-  names += "--" + std::string(row.name);
-  if (!row.alias.empty()) names += ", --" + std::string(row.alias);
-  if (!row.word.empty()) names += " " + std::string(row.word);
+  names.append("--").append(row.name);
+  if (!row.alias.empty()) names.append(", --").append(row.alias);
+  if (!row.word.empty()) names.append(" ").append(row.word);
   return names;
 }
 
@@ -99,7 +99,7 @@ std::string help_text(const std::string& program) {
   out += "\nUsage: " + program + " [OPTION...] TARGET\n";
   for (const OptionRow& row : option_rows()) {
     const std::string_view title = group_starting_at(row.id);
-    if (!title.empty()) out += "\n" + std::string(title) + ":\n";
+    if (!title.empty()) out += std::string("\n").append(title).append(":\n");
     out += names_of(row) + "\n" + wrapped(row.help, kIndent);
   }
   out += examples(program) + "\n" + wrapped(kStates, 0);
