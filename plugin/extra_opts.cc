@@ -11,7 +11,7 @@
 namespace smtpprobe {
 namespace {
 
-constexpr std::size_t kMaxIniBytes = 1024 * 1024;
+constexpr std::size_t kMaxIniBytes = 1'048'576;
 
 constexpr std::array kFileNames = {"monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"};
 constexpr std::array kStandardFiles = {

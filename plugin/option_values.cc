@@ -16,7 +16,7 @@ using Value = const std::string&;
 using Done = Result<void>;
 using Id = OptionId;
 
-constexpr std::size_t kMaxBodyBytes = 1024 * 1024;
+constexpr std::size_t kMaxBodyBytes = 1'048'576;
 
 // Moves a parsed value to its place.
 template <typename From, typename To>

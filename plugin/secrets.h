@@ -9,7 +9,7 @@
 
 namespace smtpprobe {
 
-inline constexpr std::size_t kMaxSecretBytes = 64 * 1024;
+inline constexpr std::size_t kMaxSecretBytes = 65'536;
 
 // Neither empty nor longer than kMaxSecretBytes, and without NUL, CR and LF. The error says only
 // which of these is wrong.
