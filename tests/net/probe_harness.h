@@ -6,7 +6,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,7 +49,9 @@ inline ProbePlan plan_for_port(int port, std::string host = "127.0.0.1") {
 
 inline ProbePlan plan_for_server(const FakeServer& server) { return plan_for_port(server.port()); }
 
-inline ProbeResult run_probe(const ProbePlan& plan, Resolver& resolver) {
+// `before` is called when all is set up and nothing has run.
+inline ProbeResult run_probe(const ProbePlan& plan, Resolver& resolver,
+                             const std::function<void()>& before = {}) {
   std::shared_ptr<const TlsContext> tls;
   if (plan.dialogue.tls != TlsMode::Off) {
     auto made = TlsContext::create(plan.tls, effective_verify(plan, false));
@@ -58,11 +62,13 @@ inline ProbeResult run_probe(const ProbePlan& plan, Resolver& resolver) {
     tls = *made;
   }
   boost::asio::io_context context(1);
+  const boost::asio::steady_timer opens_the_reactor(context);
   std::optional<ProbeResult> result;
   boost::asio::co_spawn(context, probe(plan, tls, resolver),
                         [&result](const std::exception_ptr& thrown, ProbeResult got) {
                           if (!thrown) result = std::move(got);
                         });
+  if (before) before();
   context.run_for(plan.timeout + std::chrono::seconds(5));
   if (!result) {
     ADD_FAILURE() << "the probe did not end";
