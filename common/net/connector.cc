@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -105,6 +106,11 @@ int result_of_connect(int fd) {
   return error;
 }
 
+bool decided(int fd) {
+  pollfd one{fd, POLLOUT, 0};
+  return ::poll(&one, 1, 0) == 1;
+}
+
 }  // namespace
 
 std::string seconds_words(Duration duration) {
@@ -139,7 +145,9 @@ asio::awaitable<ConnectOutcome> connect(Transport& transport, SocketAddress peer
     error = start(transport, peer, source);
   }
   if (error == EINPROGRESS) {
-    const bool in_time = co_await transport.wait(deadline);
+    // On the loopback it is done by now; noticed later, its time would hold some of the banner's.
+    bool in_time = decided(transport.fd());
+    if (!in_time) in_time = co_await transport.wait(deadline);
     error = in_time ? result_of_connect(transport.fd()) : ETIMEDOUT;
   }
   outcome.ended = now();

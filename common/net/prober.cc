@@ -420,9 +420,6 @@ ProbeResult Session::take_result() {
 
 }  // namespace
 
-// g++ 12 inlines the frame's operator new and not its delete, and takes them for strangers.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 asio::awaitable<ProbeResult> probe(ProbePlan plan, std::shared_ptr<const TlsContext> tls,
                                    Resolver& resolver) {
   const auto executor = co_await asio::this_coro::executor;
@@ -431,6 +428,5 @@ asio::awaitable<ProbeResult> probe(ProbePlan plan, std::shared_ptr<const TlsCont
   co_await std::move(running);
   co_return session.take_result();
 }
-#pragma GCC diagnostic pop
 
 }  // namespace smtpprobe

@@ -56,8 +56,8 @@ StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
   } while (got < 0 && errno == EINTR);
   if (got < 0) return {0, errno, false};
   const Instant now = std::chrono::steady_clock::now();
-  // The kernel leaves this mode by itself. A delayed ACK makes a server with Nagle's algorithm hold back
-  // its next segment, and 40 ms of ours would be booked as the server's.
+  // The kernel leaves this mode by itself. A delayed ACK makes a server with Nagle's algorithm hold
+  // back its next segment, and 40 ms of ours would be booked as the server's.
   const int on = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
   arrival_ = got == 0 ? now : std::clamp(arrival_of(message, now), std::min(sent_, now), now);

@@ -299,7 +299,10 @@ Verdict judge(const ProbePlan& plan, const ProbeResult& result) {
   judge_walk(plan, result, verdict.findings);
   judge_certificates(plan, result, verdict.findings);
   judge_extensions(plan, result, verdict.findings);
-  judge_latency(plan, result, verdict.findings);
+  // Where the probe could not judge, the time it took says nothing about the server either.
+  const bool cannot_judge =
+      !verdict.findings.empty() && verdict.findings.front().state == State::Unknown;
+  if (!cannot_judge) judge_latency(plan, result, verdict.findings);
   for (const Finding& finding : verdict.findings) {
     verdict.state = worse(verdict.state, finding.state);
   }

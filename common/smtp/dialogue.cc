@@ -335,6 +335,8 @@ void Dialogue::on_unasked(std::string_view bytes, Instant at) {
   for (StepRecord& one : steps_) {
     if (one.step == blamed && one.reason == Reason::None) one.reason = reason;
   }
+  // Greylisting may be fine with the user; bytes behind it never are.
+  if (failure_ && failure_->reason == Reason::Greylisted) failure_.reset();
   fail(blamed, reason, "\"" + shown + "\"");
   phase_ = Phase::Closed;
 }

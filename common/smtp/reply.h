@@ -53,10 +53,10 @@ struct Reply {
 struct ReplyLimits {
   std::size_t line_bytes = 4096;  // with code and line end; AUTH's 334 may have kAuthLineBytes
   std::size_t lines = 128;
-  std::size_t reply_bytes = 64 * 1024;
+  std::size_t reply_bytes = std::size_t{64} * 1024;
 };
 inline constexpr std::size_t kAuthLineBytes = 12288;  // RFC 4954 s4
-inline constexpr std::size_t kConnectionBytes = 256 * 1024;
+inline constexpr std::size_t kConnectionBytes = std::size_t{256} * 1024;
 
 class ReplyParser {
  public:

@@ -283,6 +283,15 @@ TEST(Verdict, TheWorseStateWinsAndTheRefusalIsNamedFirst) {
   EXPECT_EQ(verdict.findings[1].reason, Reason::Slow);
 }
 
+TEST(Verdict, WhereTheProbeCannotJudgeLatencyIsNoVerdict) {
+  ProbePlan plan;
+  plan.total = limits(nullptr, "0.001");
+  plan.step[Step::Resolve] = limits(nullptr, "0.001");
+  const Verdict verdict = judge(plan, failed(Step::Resolve, Reason::DnsNxdomain));
+  EXPECT_EQ(verdict.state, State::Unknown);
+  EXPECT_EQ(verdict.findings.size(), 1U);
+}
+
 ProbeResult with_tls(days left) {
   ProbeResult result = up_to(Step::Quit);
   result.started = WallTime(hours(24 * 20000));
