@@ -12,6 +12,11 @@ build=${1:-build/release}
 ours=$build/plugin/check_smtp_probe
 theirs=/usr/lib/nagios/plugins/check_smtp
 server=$build/tests/smtp_fake_server
+for program in valgrind openssl "$theirs"; do
+  command -v "$program" >/dev/null || { echo "not installed: $program"; exit 77; }
+done
+# A bundle named in the environment would be read whole, by either program.
+unset SSL_CERT_FILE SSL_CERT_DIR
 
 work=$(mktemp -d)
 server_pid=

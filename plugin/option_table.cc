@@ -66,7 +66,8 @@ constexpr std::array kRows = {
 
     OptionRow{Id::ExpectBanner, 'e', "expect-banner", "", Arg::Required, "STRING", kOnce,
               Rival::None,
-              "String that the banner must contain, anywhere; without it the banner must be a 220. "
+              "String that the banner must contain: at the start of a line where it begins with a "
+              "code (220), else anywhere. Without it the banner must be a 220. "
               "--expect STRING, without a '=', is the same."},
     OptionRow{Id::Expect, 0, "expect", "", Arg::Required, "STEP=CODE[,CODE...]", kMany, Rival::None,
               "Replies that are the right answer to a step: 250, 5xx, 5.7.1. Any other is "

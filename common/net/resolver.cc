@@ -140,7 +140,7 @@ Resolved timed_out(const std::string& name) {
 Resolved status_failure(const std::string& name, IpChoice choice, int status) {
   switch (status) {
     case ARES_ENOTFOUND:
-      return failed(Reason::DnsNxdomain, fmt::format("no such name: {}", name));
+      return failed(Reason::DnsNxdomain, name);
     case ARES_EBADNAME:
       return failed(Reason::DnsNxdomain, fmt::format("{} is not a name DNS can hold", name));
     case ARES_SUCCESS:

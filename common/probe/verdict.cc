@@ -131,9 +131,11 @@ std::string failure_words(const ProbePlan& plan, const ProbeResult& result,
   }
   const std::string_view words = reason_words(failure.reason);
   std::string text = failure.detail;
+  // The resolver says whole sentences, or just the name.
+  const bool sentence = failure.step == Step::Resolve && text.find(' ') != std::string::npos;
   if (text.empty()) {
     text = words;
-  } else if (!text.starts_with(words)) {
+  } else if (!sentence && !text.starts_with(words)) {
     text = std::string(words) + ": " + text;
   }
   const StepRecord* connect = result.step(Step::Connect);

@@ -136,24 +136,24 @@ void Dialogue::on_reply(Reply reply, Instant at) {
       assert(false && "no reply is due at these steps");
       return;
     case Step::Banner:
-      return on_banner_reply(std::move(reply), at);
+      return on_banner_reply(reply, at);
     case Step::Ehlo:
     case Step::EhloTls:
-      return on_ehlo_reply(std::move(reply), at);
+      return on_ehlo_reply(reply, at);
     case Step::Auth:
-      return on_auth_reply(std::move(reply), at);
+      return on_auth_reply(reply, at);
     case Step::Rcpt:
-      return on_rcpt_reply(std::move(reply), at);
+      return on_rcpt_reply(reply, at);
     case Step::Command:
-      return on_command_reply(std::move(reply), at);
+      return on_command_reply(reply, at);
     case Step::Message:
-      return on_message_reply(std::move(reply), at);
+      return on_message_reply(reply, at);
     case Step::Quit:
-      return on_quit_reply(std::move(reply));
+      return on_quit_reply(reply);
     case Step::Starttls:
     case Step::Mail:
     case Step::Data:
-      return on_plain_reply(std::move(reply), at);
+      return on_plain_reply(reply, at);
   }
 }
 
@@ -170,7 +170,7 @@ Dialogue::Answer Dialogue::weigh(Step step, const Reply& reply) const {
   return may_go_on || is_expected_reply(step, reply.code) ? Answer::GoOn : Answer::StopHere;
 }
 
-void Dialogue::on_banner_reply(Reply reply, Instant at) {
+void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
   // A certificate that the user does not put up with has ended the walk already.
   if (failure_) return leave(at);
   if (plan_.expect_banner) {
@@ -180,10 +180,10 @@ void Dialogue::on_banner_reply(Reply reply, Instant at) {
     }
     return reply.klass() == 2 ? advance(at) : leave(at);
   }
-  on_plain_reply(std::move(reply), at);
+  on_plain_reply(reply, at);
 }
 
-void Dialogue::on_ehlo_reply(Reply reply, Instant at) {
+void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   const Answer answer = weigh(step_, reply);
   if (answer == Answer::Refused && asks_for_helo(reply.code) && !said_helo_ &&
       plan_.protocol == Protocol::Smtp) {
@@ -192,7 +192,7 @@ void Dialogue::on_ehlo_reply(Reply reply, Instant at) {
     steps_.back().reply.reset();  // the answer to HELO is the one that counts
     return say("HELO " + plan_.helo_name, at);
   }
-  if (answer != Answer::GoOn) return on_plain_reply(std::move(reply), at);
+  if (answer != Answer::GoOn) return on_plain_reply(reply, at);
 
   if (!said_helo_) extensions_ = Extensions(reply);
   const std::vector<std::string> mechanisms =
@@ -215,7 +215,7 @@ void Dialogue::on_ehlo_reply(Reply reply, Instant at) {
   advance(at);
 }
 
-void Dialogue::on_plain_reply(Reply reply, Instant at) {
+void Dialogue::on_plain_reply(const Reply& reply, Instant at) {
   switch (weigh(step_, reply)) {
     case Answer::GoOn:
       return advance(at);
@@ -226,7 +226,7 @@ void Dialogue::on_plain_reply(Reply reply, Instant at) {
   }
 }
 
-void Dialogue::on_rcpt_reply(Reply reply, Instant at) {
+void Dialogue::on_rcpt_reply(const Reply& reply, Instant at) {
   switch (weigh(Step::Rcpt, reply)) {
     case Answer::GoOn:
       ++accepted_recipients_;
@@ -242,7 +242,7 @@ void Dialogue::on_rcpt_reply(Reply reply, Instant at) {
   advance(at);
 }
 
-void Dialogue::on_command_reply(Reply reply, Instant at) {
+void Dialogue::on_command_reply(const Reply& reply, Instant at) {
   const RawCommand& command = plan_.commands[next_command_];
   if (command.expected) {
     if (!command.expected->matches(reply.wire())) {
@@ -255,7 +255,7 @@ void Dialogue::on_command_reply(Reply reply, Instant at) {
   advance(at);
 }
 
-void Dialogue::on_message_reply(Reply reply, Instant at) {
+void Dialogue::on_message_reply(const Reply& reply, Instant at) {
   --message_replies_due_;
   const bool refused = weigh(Step::Message, reply) == Answer::Refused;
   if (refused) {
@@ -268,7 +268,7 @@ void Dialogue::on_message_reply(Reply reply, Instant at) {
   failure_ ? leave(at) : advance(at);
 }
 
-void Dialogue::on_quit_reply(Reply reply) {
+void Dialogue::on_quit_reply(const Reply& reply) {
   if (weigh(Step::Quit, reply) == Answer::Refused) {
     steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_);
   }

@@ -113,19 +113,19 @@ class Dialogue {
   void enter(Step step, Instant at);
   void on_reply(Reply reply, Instant at);
 
-  void on_banner_reply(Reply reply, Instant at);
-  void on_ehlo_reply(Reply reply, Instant at);
-  void on_rcpt_reply(Reply reply, Instant at);
-  void on_command_reply(Reply reply, Instant at);
-  void on_message_reply(Reply reply, Instant at);
-  void on_quit_reply(Reply reply);
-  void on_plain_reply(Reply reply,
+  void on_banner_reply(const Reply& reply, Instant at);
+  void on_ehlo_reply(const Reply& reply, Instant at);
+  void on_rcpt_reply(const Reply& reply, Instant at);
+  void on_command_reply(const Reply& reply, Instant at);
+  void on_message_reply(const Reply& reply, Instant at);
+  void on_quit_reply(const Reply& reply);
+  void on_plain_reply(const Reply& reply,
                       Instant at);  // starttls, mail, data: one answer, then the next step
   Answer weigh(Step step, const Reply& reply) const;
 
   // dialogue_auth.cc
   void enter_auth(Instant at);
-  void on_auth_reply(Reply reply, Instant at);
+  void on_auth_reply(const Reply& reply, Instant at);
   void answer_challenge(const Reply& reply, Instant at);
   void cancel_auth(Reason reason, std::string detail, Instant at);
   void say_secret(std::string_view response, std::string shown, Instant at);

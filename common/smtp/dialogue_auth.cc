@@ -66,7 +66,7 @@ void Dialogue::enter_auth(Instant at) {
   secrets_.push_back(encoded);
 }
 
-void Dialogue::on_auth_reply(Reply reply, Instant at) {
+void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
   if (auth_cancelled_) return leave(at);
   if (reply.code == 334) return answer_challenge(reply, at);
   if (reply.code == 235 && !sasl_->complete()) {
