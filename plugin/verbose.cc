@@ -63,14 +63,17 @@ std::string step_words(const ProbeResult& result, const StepRecord& record) {
   std::string text;
   if (record.reply) {
     text = reply_words(*record.reply);
+  } else if (record.step == Step::Tls && result.tls && result.tls->established()) {
+    text = result.tls->version + ' ' + result.tls->cipher;
+    if (!result.tls->problems.empty()) {
+      text += ", " + problem_words(*result.tls, result.tls->problems.front());
+    }
   } else if (record.reason != Reason::None) {
     return failure_words(record.reason, record.detail);
   } else if (record.step == Step::Resolve) {
     text = result.endpoint.address;
   } else if (record.step == Step::Connect) {
     text = endpoint_text(result.endpoint);
-  } else if (record.step == Step::Tls && result.tls) {
-    text = result.tls->version + ' ' + result.tls->cipher;
   }
   return text;
 }
@@ -233,7 +236,8 @@ std::string session_text(const ProbeResult& result) {
   std::string out;
   if (result.extensions) {
     for (const Extension& extension : result.extensions->all()) {
-      add(out, "extension", clean(extension.keyword + ' ' + extension.parameter));
+      const std::string gap = extension.parameter.empty() ? "" : " ";
+      add(out, "extension", clean(extension.keyword + gap + extension.parameter));
     }
     add(out, "AUTH offered", joined(result.extensions->auth_mechanisms()));
   }

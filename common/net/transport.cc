@@ -246,8 +246,7 @@ IoResult Transport::not_tls() {
   char more[kShownFirstBytes];
   const auto got = socket_.receive({more, kShownFirstBytes - first_bytes_.size()});
   first_bytes_.append(more, got.bytes);
-  while (!first_bytes_.empty() && (first_bytes_.back() == '\n' || first_bytes_.back() == '\r'))
-    first_bytes_.pop_back();
+  first_bytes_.erase(std::min(first_bytes_.find_first_of("\r\n"), first_bytes_.size()));
   tls_healthy_ = false;
   ERR_clear_error();
   return {IoState::Ended, 0, socket_.arrival(), Reason::TlsNotTls, "\"" + first_bytes_ + "\"",

@@ -237,7 +237,9 @@ Result<Target> parse_target(std::string_view text) {
   if (mark == std::string_view::npos) return parse_authority(text, text, false);
   for (const Scheme& scheme : kSchemes) {
     if (!same_without_case(text.substr(0, mark), scheme.name)) continue;
-    Result<Target> target = parse_authority(text, text.substr(mark + 3), true);
+    std::string_view authority = text.substr(mark + 3);
+    if (authority.ends_with('/')) authority.remove_suffix(1);  // as browsers write it
+    Result<Target> target = parse_authority(text, authority, true);
     if (!target) return target;
     if (!target->port) target->port = scheme.port;
     target->implicit_tls = scheme.implicit_tls;

@@ -250,7 +250,7 @@ void judge_duration(const Thresholds& thresholds, Duration took, Step step, std:
   const double seconds = std::chrono::duration<double>(took).count();
   const auto slow = [&](State state, const Range& range) {
     findings.push_back({state, step, Reason::Slow,
-                        fmt::format("{} took {:.3f} s (limit {})", what, seconds, range.text())});
+                        fmt::format("{} {:.3f} s (limit {})", what, seconds, range.text())});
   };
   if (thresholds.critical && thresholds.critical->alerts(seconds)) {
     slow(State::Critical, *thresholds.critical);
@@ -266,9 +266,9 @@ void judge_latency(const ProbePlan& plan, const ProbeResult& result,
   for (const StepRecord& record : result.steps) {
     if (record.step != Step::Quit && record.took > longest->took) longest = &record;
   }
-  judge_duration(plan.total, result.response_time(), longest->step, "the whole", findings);
+  judge_duration(plan.total, result.response_time(), longest->step, "response time", findings);
   for (const StepRecord& record : result.steps) {
-    judge_duration(plan.step[record.step], record.took, record.step, "the step", findings);
+    judge_duration(plan.step[record.step], record.took, record.step, "took", findings);
   }
 }
 

@@ -89,7 +89,7 @@ TEST(Output, ASecondFindingIsMentioned) {
   const Rendered out = rendered(options, result);
   EXPECT_EQ(out.exit_code, 2);
   EXPECT_EQ(before_bar(out),
-            "SMTP CRITICAL - rcpt: 450 4.2.1 busy; slow: rcpt: the step took 0.010 s (limit "
+            "SMTP CRITICAL - rcpt: 450 4.2.1 busy; slow: rcpt: took 0.010 s (limit "
             "0.001) - 0.040 sec. response time");
 }
 

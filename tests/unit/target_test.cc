@@ -56,6 +56,7 @@ TEST(Target, GoodOnes) {
       {"[fe80::1%eth0]:587", "fe80::1%eth0", 587},
       {"smtp://mx.example.net", "mx.example.net", 25},
       {"SMTP://mx", "mx", 25},
+      {"smtp://mx:2525/", "mx", 2525},
       {"smtp://mx:2525", "mx", 2525},
       {"smtps://mx", "mx", 465, true},
       {"smtps://mx:10465", "mx", 10465, true},
@@ -137,7 +138,6 @@ TEST(Target, BadOnes) {
       "unix:\\x",
       "unix:///",
       // what URLs have and targets do not
-      "smtp://mx/",
       "smtp://mx/path",
       "smtp://mx?x=1",
       "smtp://mx#x",
@@ -148,7 +148,8 @@ TEST(Target, BadOnes) {
       "user@mx",
       "mx?x",
       "mx#x",
-      "smtp://mx:25/",
+      "smtp://mx:25/x",
+      "smtp://mx:25//",
       "smtp://smtp://mx",
       "smtp://::1",
       // ports
