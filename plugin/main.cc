@@ -53,7 +53,10 @@ Rendered explained(const Options& options) {
 
 Rendered probed(const Options& options) {
   const Result<std::vector<ProbeResult>> results = probe_once(options.plan);
-  if (!results) return render_usage_error(options.program_name, results.error(), options.dialect);
+  if (!results) {
+    return render_usage_error(options.program_name, in_words_of_options(results.error()),
+                              options.dialect);
+  }
   return render(options, *results, options.verbose > 0 && wants_colour());
 }
 

@@ -355,4 +355,19 @@ Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroun
   return std::move(options);
 }
 
+Error in_words_of_options(const Error& of_the_plan) {
+  constexpr std::array<std::pair<std::string_view, Id>, 4> kFiles = {{
+      {"ca_file", Id::CaFile},
+      {"ca_path", Id::CaPath},
+      {"cert_file", Id::ClientCert},
+      {"key_file", Id::ClientKey},
+  }};
+  for (const auto& [name, id] : kFiles) {
+    if (of_the_plan.text.starts_with(std::string(name) + ':')) {
+      return {dashed(option_row(id)) + of_the_plan.text.substr(name.size())};
+    }
+  }
+  return of_the_plan;
+}
+
 }  // namespace smtpprobe

@@ -46,6 +46,9 @@ struct Surroundings {
 // never its pointers. The error is one line, "--port: got '0', expected 1 to 65535".
 Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroundings);
 
+// What the probe says of the plan's files ("ca_file: got ..."), with the option's name in front.
+Error in_words_of_options(const Error& of_the_plan);
+
 // The basename of argv[0], and the dialect that goes with it or with a --dialect on the command
 // line: for messages about a command line that could not be parsed.
 std::string program_name(std::span<char* const> argv);

@@ -86,9 +86,10 @@ std::string openssl_words() {
   return code == 0 ? "unreadable for OpenSSL" : openssl_reason(code);
 }
 
+// `what` is the plan's own word, as in the configuration; who has others puts theirs in its place.
 std::string file_error(std::string_view what, const std::string& path, std::string_view problem,
                        std::string_view wanted) {
-  return fmt::format("{} {}: {}; wanted {}", what, path, problem, wanted);
+  return fmt::format("{}: got '{}' ({}), expected {}", what, path, problem, wanted);
 }
 
 // What the system says of opening `path` for reading; empty: all is well.
@@ -151,28 +152,28 @@ Result<void> load_system_trust(SSL_CTX* context) {
 Result<void> load_trust(SSL_CTX* context, const TlsPlan& plan) {
   if (plan.ca_file.empty() && plan.ca_path.empty()) return load_system_trust(context);
   if (!plan.ca_file.empty()) {
-    Result<void> loaded = load_ca_file(context, "CA file", plan.ca_file);
+    Result<void> loaded = load_ca_file(context, "ca_file", plan.ca_file);
     if (!loaded) return loaded;
   }
   if (plan.ca_path.empty()) return {};
   const std::string problem = open_problem(plan.ca_path, true);
   if (!problem.empty()) {
     return error(
-        file_error("CA path", plan.ca_path, problem, "a directory made by openssl rehash"));
+        file_error("ca_path", plan.ca_path, problem, "a directory made by openssl rehash"));
   }
-  return load_directory(context, "CA path", plan.ca_path);
+  return load_directory(context, "ca_path", plan.ca_path);
 }
 
 Result<void> load_client_key(SSL_CTX* context, const TlsPlan& plan) {
   constexpr std::string_view kWanted = "a PEM private key without a passphrase";
   const std::string& path = plan.key_file.empty() ? plan.cert_file : plan.key_file;
   const std::string problem = open_problem(path, false);
-  if (!problem.empty()) return error(file_error("client key", path, problem, kWanted));
+  if (!problem.empty()) return error(file_error("key_file", path, problem, kWanted));
   ERR_clear_error();
   const bool loaded = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1;
   if (loaded && SSL_CTX_check_private_key(context) == 1) return {};
   if (!loaded && holds_encrypted_key(path)) {
-    return error(file_error("client key", path, "is encrypted", kWanted));
+    return error(file_error("key_file", path, "is encrypted", kWanted));
   }
   const unsigned long code = ERR_peek_error();
   const int reason = ERR_GET_REASON(code);
@@ -181,24 +182,24 @@ Result<void> load_client_key(SSL_CTX* context, const TlsPlan& plan) {
       loaded || (ERR_GET_LIB(code) == ERR_LIB_X509 &&
                  (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH));
   const std::string words = openssl_words();
-  if (!mismatch) return error(file_error("client key", path, words, kWanted));
-  return error(file_error("client key", path, words, "the key of certificate " + plan.cert_file));
+  if (!mismatch) return error(file_error("key_file", path, words, kWanted));
+  return error(file_error("key_file", path, words, "the key of certificate " + plan.cert_file));
 }
 
 Result<void> load_client_certificate(SSL_CTX* context, const TlsPlan& plan) {
   if (plan.cert_file.empty()) {
     if (plan.key_file.empty()) return {};
-    return error(file_error("client key", plan.key_file, "has no certificate to go with",
+    return error(file_error("key_file", plan.key_file, "has no certificate to go with",
                             "a client certificate too"));
   }
   constexpr std::string_view kWanted = "PEM certificates, the client's own first";
   const std::string problem = open_problem(plan.cert_file, false);
   if (!problem.empty()) {
-    return error(file_error("client certificate", plan.cert_file, problem, kWanted));
+    return error(file_error("cert_file", plan.cert_file, problem, kWanted));
   }
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context, plan.cert_file.c_str()) != 1) {
-    return error(file_error("client certificate", plan.cert_file, openssl_words(), kWanted));
+    return error(file_error("cert_file", plan.cert_file, openssl_words(), kWanted));
   }
   return load_client_key(context, plan);
 }

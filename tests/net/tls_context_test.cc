@@ -91,9 +91,9 @@ TEST(TlsTrustTest, TheEnvironmentsFileIsTrustedAndMustBeReadable) {
   const Environment file("SSL_CERT_FILE", folder.write("ca.pem", pki().root.chain));
   EXPECT_TRUE(verifies({}));
   const Environment gone("SSL_CERT_FILE", folder.path() + "/gone.pem");
-  EXPECT_EQ(complaint({}), "SSL_CERT_FILE " + folder.path() +
-                               "/gone.pem: No such file or directory; wanted a readable file of "
-                               "PEM certificates");
+  EXPECT_EQ(complaint({}), "SSL_CERT_FILE: got '" + folder.path() +
+                               "/gone.pem' (No such file or directory), expected a readable file "
+                               "of PEM certificates");
 }
 
 TEST(TlsTrustTest, AnAuthorityOfThePlanReplacesTheSystems) {
@@ -106,22 +106,25 @@ TEST(TlsTrustTest, AnAuthorityOfThePlanReplacesTheSystems) {
 
 TEST(TlsTrustTest, BadFilesAreNamedWithWhatIsWanted) {
   const Folder folder;
-  const std::string wanted = "; wanted a readable file of PEM certificates";
+  const std::string wanted = ", expected a readable file of PEM certificates";
   TlsPlan plan;
   plan.ca_file = folder.path() + "/none.pem";
-  EXPECT_EQ(complaint(plan), "CA file " + plan.ca_file + ": No such file or directory" + wanted);
+  EXPECT_EQ(complaint(plan),
+            "ca_file: got '" + plan.ca_file + "' (No such file or directory)" + wanted);
   plan.ca_file = folder.path();
-  EXPECT_EQ(complaint(plan), "CA file " + folder.path() + ": is a directory" + wanted);
+  EXPECT_EQ(complaint(plan), "ca_file: got '" + folder.path() + "' (is a directory)" + wanted);
   plan.ca_file = folder.write("text.pem", "no certificate\n");
-  EXPECT_EQ(complaint(plan), "CA file " + plan.ca_file + ": no certificate or crl found" + wanted);
+  EXPECT_EQ(complaint(plan),
+            "ca_file: got '" + plan.ca_file + "' (no certificate or crl found)" + wanted);
   plan.ca_file = folder.write("empty.pem", "");
-  EXPECT_EQ(complaint(plan).find("CA file " + plan.ca_file + ": "), 0u);
+  EXPECT_EQ(complaint(plan).find("ca_file: got '" + plan.ca_file + "' ("), 0u);
   plan.ca_file = folder.write("broken.pem", pki().root.chain.substr(0, 200));
-  EXPECT_EQ(complaint(plan).find("CA file " + plan.ca_file + ": "), 0u);
+  EXPECT_EQ(complaint(plan).find("ca_file: got '" + plan.ca_file + "' ("), 0u);
   plan.ca_file.clear();
   plan.ca_path = folder.write("file.pem", pki().root.chain);
-  EXPECT_EQ(complaint(plan), "CA path " + plan.ca_path +
-                                 ": not a directory; wanted a directory made by openssl rehash");
+  EXPECT_EQ(complaint(plan),
+            "ca_path: got '" + plan.ca_path +
+                "' (not a directory), expected a directory made by openssl rehash");
   plan.ca_path = folder.path() + "/none";
   EXPECT_NE(complaint(plan).find("No such file or directory"), std::string::npos);
 }
@@ -175,22 +178,23 @@ TEST_F(ClientCertificateTest, TheKeyMayStandInTheSameFile) {
 }
 
 TEST_F(ClientCertificateTest, AnotherKeyIsRefused) {
-  const std::string wanted = "; wanted the key of certificate " + plan_.cert_file;
+  const std::string wanted = ", expected the key of certificate " + plan_.cert_file;
   plan_.key_file = folder_.write("other.key", pki().server.key);
-  EXPECT_EQ(complaint(plan_), "client key " + plan_.key_file + ": key values mismatch" + wanted);
+  EXPECT_EQ(complaint(plan_),
+            "key_file: got '" + plan_.key_file + "' (key values mismatch)" + wanted);
   CertificateRequest request;
   request.rsa = true;
   plan_.key_file = folder_.write("rsa.key", make_certificate(request).key);
   const std::string other_type = complaint(plan_);
-  EXPECT_EQ(other_type.find("client key " + plan_.key_file + ": "), 0u) << other_type;
+  EXPECT_EQ(other_type.find("key_file: got '" + plan_.key_file + "' ("), 0u) << other_type;
   EXPECT_NE(other_type.find(wanted), std::string::npos) << other_type;
 }
 
 TEST_F(ClientCertificateTest, AnEncryptedKeyIsRefusedWithoutAsking) {
   for (const std::string_view key : {kEncryptedPkcs8, kEncryptedTraditional}) {
     plan_.key_file = folder_.write("locked.key", key);
-    EXPECT_EQ(complaint(plan_), "client key " + plan_.key_file +
-                                    ": is encrypted; wanted a PEM private key without a "
+    EXPECT_EQ(complaint(plan_), "key_file: got '" + plan_.key_file +
+                                    "' (is encrypted), expected a PEM private key without a "
                                     "passphrase");
   }
 }
@@ -198,28 +202,29 @@ TEST_F(ClientCertificateTest, AnEncryptedKeyIsRefusedWithoutAsking) {
 TEST_F(ClientCertificateTest, BadFilesAreNamedWithWhatIsWanted) {
   const std::string good_certificate = plan_.cert_file;
   plan_.cert_file = folder_.path() + "/none.pem";
-  EXPECT_EQ(complaint(plan_), "client certificate " + plan_.cert_file +
-                                  ": No such file or directory; wanted PEM certificates, the "
+  EXPECT_EQ(complaint(plan_), "cert_file: got '" + plan_.cert_file +
+                                  "' (No such file or directory), expected PEM certificates, the "
                                   "client's own first");
   plan_.cert_file = folder_.write("key-only.pem", pki().client.key);
-  EXPECT_NE(complaint(plan_).find(": no start line; wanted PEM certificates"), std::string::npos)
+  EXPECT_NE(complaint(plan_).find("(no start line), expected PEM certificates"), std::string::npos)
       << complaint(plan_);
   plan_.cert_file = good_certificate;
   plan_.key_file = good_certificate;
-  EXPECT_EQ(complaint(plan_).find("client key " + good_certificate + ": "), 0u);
-  EXPECT_NE(complaint(plan_).find("wanted a PEM private key"), std::string::npos)
+  EXPECT_EQ(complaint(plan_).find("key_file: got '" + good_certificate + "' ("), 0u);
+  EXPECT_NE(complaint(plan_).find("expected a PEM private key"), std::string::npos)
       << complaint(plan_);
   plan_.key_file = folder_.path();
-  EXPECT_NE(complaint(plan_).find(": is a directory; "), std::string::npos);
+  EXPECT_NE(complaint(plan_).find("(is a directory), "), std::string::npos);
   plan_.key_file = folder_.path() + "/none.key";
-  EXPECT_NE(complaint(plan_).find(": No such file or directory; "), std::string::npos);
+  EXPECT_NE(complaint(plan_).find("(No such file or directory), "), std::string::npos);
 }
 
 TEST_F(ClientCertificateTest, AKeyNeedsACertificate) {
   plan_.cert_file.clear();
-  EXPECT_EQ(complaint(plan_), "client key " + plan_.key_file +
-                                  ": has no certificate to go with; wanted a client certificate "
-                                  "too");
+  EXPECT_EQ(complaint(plan_),
+            "key_file: got '" + plan_.key_file +
+                "' (has no certificate to go with), expected a client certificate "
+                "too");
 }
 
 }  // namespace
