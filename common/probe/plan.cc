@@ -81,6 +81,19 @@ Text idle_expectation(const DialoguePlan& dialogue) {
   return {};
 }
 
+// A limit on a step that is never taken would never be exceeded.
+Text idle_threshold(const ProbePlan& plan) {
+  const std::vector<Step> steps = planned_steps(plan.dialogue);
+  for (const Step step : kSteps) {
+    if (!plan.step[step].warning && !plan.step[step].critical) continue;
+    if (step == Step::Resolve || step == Step::Connect) continue;
+    if (std::find(steps.begin(), steps.end(), step) == steps.end()) {
+      return "threshold " + Text(step_name(step)) + ": the probe does not go to that step";
+    }
+  }
+  return {};
+}
+
 Text auth_fault(const AuthPlan& auth) {
   const Credentials& credentials = auth.credentials;
   const Text mechanism(mechanism_name(auth.mechanism));
@@ -120,6 +133,8 @@ Text tls_fault(const ProbePlan& plan) {
   }
   if (tls.expiry) return "certificate expiry needs TLS";
   if (tls.min_version) return "a minimum TLS version needs TLS";
+  if (!tls.ca_file.empty() || !tls.ca_path.empty()) return "trusted certificates need TLS";
+  if (!tls.cert_file.empty()) return "a client certificate needs TLS";
   return {};
 }
 
@@ -225,6 +240,7 @@ Result<void> check_plan(const ProbePlan& plan) {
   if (fault.empty()) fault = tls_fault(plan);
   if (fault.empty()) fault = place_fault(plan);
   if (fault.empty()) fault = idle_expectation(dialogue);
+  if (fault.empty()) fault = idle_threshold(plan);
   if (!fault.empty()) return error(std::move(fault));
   return {};
 }

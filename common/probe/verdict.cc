@@ -76,12 +76,27 @@ State state_without_reply(Reason reason, const ProbePlan& plan) {
   return State::Critical;
 }
 
+// The user said which replies are right: all others are wrong. But an answer that puts us off
+// leaves the question open, and so is never OK, and what is our own fault stays so.
+State state_against_expectation(const ProbePlan& plan, const Failure& failure) {
+  const State usual = state_without_reply(failure.reason, plan);
+  if (usual == State::Unknown) return usual;
+  const bool put_off =
+      failure.reason == Reason::Greylisted || failure.reason == Reason::RateLimited;
+  return put_off ? worse(usual, State::Warning) : State::Critical;
+}
+
 State state_of_failure(const ProbePlan& plan, const Failure& failure) {
+  if (failure.reply && !plan.dialogue.expect[failure.step].empty()) {
+    return state_against_expectation(plan, failure);
+  }
   if (!failure.reply || failure.reason == Reason::Greylisted) {
     return state_without_reply(failure.reason, plan);
   }
   // check_smtp's -e and -R: what does not match is a WARNING, whatever its class.
-  const bool banner_text = failure.step == Step::Banner && plan.dialogue.expect_banner.has_value();
+  const bool banner_text = failure.step == Step::Banner &&
+                           plan.dialogue.expect_banner.has_value() &&
+                           failure.reason == Reason::ReplyUnexpected;
   if (banner_text || failure.step == Step::Command) return State::Warning;
   const State state = refusal_state(failure.step, *failure.reply, failure.reason);
   // A reply that would be fine by itself is here because the user expected another.
@@ -139,7 +154,11 @@ std::string failure_words(const ProbePlan& plan, const ProbeResult& result,
     text = std::string(words) + ": " + text;
   }
   const StepRecord* connect = result.step(Step::Connect);
-  if (failure.step == Step::Banner && failure.reason == Reason::Timeout && connect != nullptr) {
+  const bool silent = failure.step == Step::Banner && failure.reason == Reason::Timeout;
+  if (silent && plan.port == kSmtpsPort && plan.dialogue.tls == TlsMode::Off) {
+    text += ", port 465 speaks TLS at once (--ssl)";
+  }
+  if (silent && connect != nullptr) {
     text += fmt::format(", connected in {:.3f} s",
                         std::chrono::duration<double>(connect->took).count());
   }
@@ -232,13 +251,18 @@ void judge_extensions(const ProbePlan& plan, const ProbeResult& result,
   if (ehlo == nullptr || ehlo->reason != Reason::None || !ehlo->reply) return;
   const Extensions none;
   const Extensions& offered = result.extensions ? *result.extensions : none;
+  // Once TLS is up the server must not offer STARTTLS again (RFC 3207 s4.2): it did so before.
+  const bool starttls_was_offered = result.step(Step::Starttls) != nullptr;
+  const auto offers = [&](const std::string& keyword) {
+    return offered.offers(keyword) || (starttls_was_offered && keyword == "STARTTLS");
+  };
   for (const std::string& keyword : plan.require_extensions) {
-    if (offered.offers(keyword)) continue;
+    if (offers(keyword)) continue;
     findings.push_back({State::Critical, ehlo->step, Reason::ExtensionMissing,
                         printable_for_nagios(keyword + " is not offered", kFirstLineTextBytes)});
   }
   for (const std::string& keyword : plan.forbid_extensions) {
-    if (!offered.offers(keyword)) continue;
+    if (!offers(keyword)) continue;
     findings.push_back(
         {State::Critical, ehlo->step, Reason::ExtensionForbidden,
          printable_for_nagios(keyword + " is offered and must not be", kFirstLineTextBytes)});

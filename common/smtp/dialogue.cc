@@ -28,7 +28,16 @@ bool banner_matches(const std::string& expected, const Reply& reply) {
   return false;
 }
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+bool is_starttls(std::string_view command) {
+  constexpr std::string_view kVerb = "STARTTLS";
+  return command.size() >= kVerb.size() &&
+         std::equal(kVerb.begin(), kVerb.end(), command.begin(),
+                    [](char a, char b) { return a == (b >= 'a' && b <= 'z' ? b - 32 : b); });
+}
+
+bool begins_with_code_of(const std::string& expected, const Reply& reply) {
+  return expected.starts_with(std::to_string(reply.code));
+}
 
 }  // namespace
 
@@ -96,7 +105,8 @@ void Dialogue::enter(Step step, Instant at) {
       say("RCPT TO:<" + plan_.to[next_recipient_] + ">", at);
       return;
     case Step::Command:
-      say(plan_.commands[next_command_].text, at);
+      command_shown_ = shown_command();
+      say(plan_.commands[next_command_].text, at, command_shown_);
       return;
     case Step::Data:
       say("DATA", at);
@@ -108,8 +118,9 @@ void Dialogue::enter(Step step, Instant at) {
       phase_ = Phase::Send;
       return;
     case Step::Quit:
-      // After a 3yz the server waits for more, and QUIT would be taken for it.
-      if (last_code_ / 100 == 3) {
+      // After a 3yz the server waits for more, and QUIT would be taken for it; after the 220 to
+      // STARTTLS it waits for a ClientHello.
+      if (last_code_ / 100 == 3 || handshake_due_) {
         phase_ = Phase::Closed;
       } else {
         say("QUIT", at);
@@ -129,6 +140,10 @@ void Dialogue::on_reply(Reply reply, Instant at) {
   notes_ |= reply.notes;
   last_code_ = reply.code;
   answered_ = step_;
+  const bool asked_for_tls =
+      step_ == Step::Starttls ||
+      (step_ == Step::Command && is_starttls(plan_.commands[next_command_].text));
+  handshake_due_ = asked_for_tls && reply.code == 220;
   switch (step_) {
     case Step::Resolve:
     case Step::Connect:
@@ -178,7 +193,10 @@ void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
       return refuse(reply, Reason::ReplyUnexpected,
                     "expected a banner with \"" + *plan_.expect_banner + "\"", at);
     }
-    return reply.klass() == 2 ? advance(at) : leave(at);
+    if (reply.klass() == 2) return advance(at);
+    // "-e 521" expects the refusal; a host name that stands in one does not make it good.
+    if (begins_with_code_of(*plan_.expect_banner, reply)) return leave(at);
+    return refuse(reply, refusal_reason(Step::Banner, reply, tls_up_), {}, at);
   }
   on_plain_reply(reply, at);
 }
@@ -246,10 +264,10 @@ void Dialogue::on_command_reply(const Reply& reply, Instant at) {
   const RawCommand& command = plan_.commands[next_command_];
   if (command.expected) {
     if (!command.expected->matches(reply.wire())) {
-      return refuse(reply, Reason::ReplyUnexpected, command.text, at);
+      return refuse(reply, Reason::ReplyUnexpected, command_shown_, at);
     }
   } else if (weigh(Step::Command, reply) == Answer::Refused) {
-    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_), command.text, at);
+    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_), command_shown_, at);
   }
   if (++next_command_ < plan_.commands.size()) return enter(Step::Command, at);
   advance(at);
@@ -260,8 +278,8 @@ void Dialogue::on_message_reply(const Reply& reply, Instant at) {
   const bool refused = weigh(Step::Message, reply) == Answer::Refused;
   if (refused) {
     const Reason reason = refusal_reason(Step::Message, reply, tls_up_);
-    record(at).reason = reason;
     fail(Step::Message, reason, {}, reply);
+    record(at).reason = failure_->reason;
   }
   // LMTP answers once for each accepted recipient (RFC 2033 s4.2): QUIT has to wait for them all.
   if (message_replies_due_ > 0) return await_reply(at);
@@ -304,7 +322,7 @@ void Dialogue::on_received(std::string_view bytes, Instant at) {
     bytes.remove_prefix(parser_.consume(bytes));
     if (parser_.state() == ReplyParser::State::NeedMore) break;
     if (parser_.state() == ReplyParser::State::Failed) {
-      return break_off(parser_.failure(), received_so_far(), at);
+      return break_off(parser_.failure(), received_so_far() + other_protocol(), at);
     }
     Reply reply = parser_.reply();
     parser_.reset();
@@ -318,35 +336,13 @@ void Dialogue::on_received(std::string_view bytes, Instant at) {
   if (!bytes.empty()) on_unasked(bytes, at);
 }
 
-void Dialogue::on_unasked(std::string_view bytes, Instant at) {
-  constexpr std::size_t kShown = 200;
-  std::string shown = masked(std::string(bytes.substr(0, kShown)));
-  while (!shown.empty() && (shown.back() == '\n' || shown.back() == '\r')) shown.pop_back();
-  write_down(TranscriptLine::Who::Server, shown, at);
-
-  Reason reason = Reason::EarlyTalker;
-  Step blamed = answered_.value_or(step_);
-  if (phase_ == Phase::StartTls) {
-    reason = answered_ ? Reason::PlaintextAfterStarttls : Reason::TlsNotTls;
-  } else if (blamed == Step::Message && plan_.protocol == Protocol::Lmtp) {
-    reason = Reason::ReplyCount;
-  }
-  if (phase_ == Phase::StartTls && answered_) steps_.pop_back();  // the handshake never began
-  for (StepRecord& one : steps_) {
-    if (one.step == blamed && one.reason == Reason::None) one.reason = reason;
-  }
-  // Greylisting may be fine with the user; bytes behind it never are.
-  if (failure_ && failure_->reason == Reason::Greylisted) failure_.reset();
-  fail(blamed, reason, "\"" + shown + "\"");
-  phase_ = Phase::Closed;
-}
-
 void Dialogue::on_tls(const HandshakeReport& report, Instant at) {
   if (phase_ != Phase::StartTls) return;
   if (report.reason != Reason::None) return break_off(report.reason, report.detail, at);
   stop_watch(at);
   write_down(TranscriptLine::Who::Probe, report.detail, at);
   tls_up_ = true;
+  handshake_due_ = false;
   tls_verified_ = report.verified;
   // What was offered in clear counts no longer (RFC 3207 s4.2).
   extensions_.reset();
@@ -373,22 +369,6 @@ void Dialogue::on_deadline(Instant at) {
   break_off(Reason::Timeout, waited_for(at), at);
 }
 
-std::string Dialogue::waited_for(Instant at) const {
-  const double waited = std::max(0.0, seconds(at - waiting_since_));
-  std::string what = phase_ == Phase::StartTls ? "no handshake"
-                     : step_ == Step::Banner   ? "no banner"
-                     : phase_ == Phase::Send   ? "not taken by the server"
-                                               : "no reply";
-  std::string detail = fmt::format("{} in {:.1f} s", what, waited);
-  if (phase_ == Phase::Receive) {
-    const std::string so_far = received_so_far();
-    if (!so_far.empty()) detail += ", " + so_far;
-    if (step_ == Step::Message) detail += ", the message may have been accepted";
-  }
-  if (deadline_ <= step_deadline_) detail += ", the overall limit is reached";
-  return detail;
-}
-
 void Dialogue::advance(Instant at) {
   if (path_.empty()) {
     phase_ = Phase::Closed;
@@ -410,32 +390,6 @@ void Dialogue::say(std::string line, Instant at, std::string shown) {
   output_ += "\r\n";
   waiting_since_ = at;
   phase_ = Phase::Send;
-}
-
-void Dialogue::refuse(const Reply& reply, Reason reason, std::string detail, Instant at) {
-  record(at).reason = reason;
-  record(at).detail = detail;
-  fail(step_, reason, std::move(detail), reply);
-  leave(at);
-}
-
-void Dialogue::fail(Step step, Reason reason, std::string detail, std::optional<Reply> reply) {
-  if (failure_) return;  // the first one is the cause
-  failure_ = Failure{step, reason, std::move(detail), std::move(reply)};
-}
-
-void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
-  if (phase_ != Phase::Send) stop_watch(at);
-  StepRecord& now = record(at);
-  now.reason = reason;
-  now.detail = detail;
-  write_down(TranscriptLine::Who::Probe,
-             detail.empty() ? std::string(reason_words(reason))
-                            : std::string(reason_words(reason)) + ": " + detail,
-             at);
-  // A missing 221 is no fault of the walk that came before it.
-  if (step_ != Step::Quit) fail(step_, reason, std::move(detail));
-  phase_ = Phase::Closed;
 }
 
 }  // namespace smtpprobe

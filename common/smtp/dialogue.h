@@ -134,7 +134,10 @@ class Dialogue {
   void leave(Instant at);    // QUIT, or close where it would be text
   void say(std::string line, Instant at, std::string shown = {});  // one command line
   void await_reply(Instant at);
+  // dialogue_failure.cc
   void refuse(const Reply& reply, Reason reason, std::string detail, Instant at);
+  void fail(Failure next);
+  int weight(const Failure& failure) const;  // 2: CRITICAL; 1: might pass; 0: greylisting
   void fail(Step step, Reason reason, std::string detail,
             std::optional<Reply> reply = std::nullopt);
   void break_off(Reason reason, std::string detail, Instant at);  // out of sync: no QUIT
@@ -152,6 +155,9 @@ class Dialogue {
   std::string masked(std::string text) const;
   void mask(Reply& reply) const;
   std::string received_so_far() const;
+  std::string other_protocol() const;
+  std::string shown_command() const;
+  void write_down_partial_reply(Instant at);
 
   DialoguePlan plan_;
   Instant deadline_;
@@ -170,6 +176,7 @@ class Dialogue {
   bool tls_up_ = false;
   bool tls_verified_ = false;
   bool said_helo_ = false;
+  bool handshake_due_ = false;  // the last reply was the 220 to STARTTLS
   std::vector<std::string> mechanisms_before_tls_;
   std::unique_ptr<SaslClient> sasl_;
   std::optional<std::string> unsent_initial_response_;
@@ -180,6 +187,7 @@ class Dialogue {
   std::size_t next_recipient_ = 0;
   std::size_t accepted_recipients_ = 0;
   std::size_t next_command_ = 0;
+  std::string command_shown_;  // the current raw command, without credentials
   std::size_t message_replies_due_ = 0;
 
   std::vector<StepRecord> steps_;

@@ -112,14 +112,18 @@ void Dialogue::answer_challenge(const Reply& reply, Instant at) {
 
 void Dialogue::cancel_auth(Reason reason, std::string detail, Instant at) {
   record(at).reason = reason;
-  record(at).detail = detail;
-  fail(Step::Auth, reason, masked(std::move(detail)));
+  record(at).detail = masked(std::move(detail));
+  fail(Step::Auth, reason, record(at).detail);
   auth_cancelled_ = true;
   say("*", at);
 }
 
 void Dialogue::say_secret(std::string_view response, std::string shown, Instant at) {
   std::string encoded = base64_encode(response);
+  if (encoded.size() + 2 > kAuthLineBytes) {
+    return cancel_auth(Reason::Config, fmt::format("our response is over {} bytes", kAuthLineBytes),
+                       at);
+  }
   if (encoded.size() >= 4) secrets_.push_back(encoded);
   say(std::move(encoded), at, std::move(shown));
 }

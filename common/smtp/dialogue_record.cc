@@ -12,7 +12,7 @@ namespace smtpprobe {
 namespace {
 
 constexpr std::size_t kShownMessageLines = 40;
-constexpr std::size_t kShortestMaskedSecret = 4;  // anything shorter would blot out ordinary words
+constexpr std::size_t kShortestMaskedSecret = 3;  // anything shorter would blot out ordinary words
 
 }  // namespace
 
@@ -101,11 +101,34 @@ std::string Dialogue::received_so_far() const {
   const std::size_t lines = parser_.reply().lines.size();
   if (parser_.bytes() == 0) return {};
   if (parser_.state() == ReplyParser::State::Failed) {
-    return "\"" + masked(std::string(line.substr(0, kShown))) + "\"";
+    return "\"" + masked(std::string(line)).substr(0, kShown) + "\"";
   }
   if (lines > 0) return fmt::format("reply unfinished after {} lines", lines);
   return fmt::format("received {} bytes, no line end: \"{}\"", parser_.bytes(),
-                     masked(std::string(line.substr(0, kShown))));
+                     masked(std::string(line)).substr(0, kShown));
+}
+
+// A raw command may carry credentials: behind AUTH, or as the answer to a 334.
+std::string Dialogue::shown_command() const {
+  const std::string& text = plan_.commands[next_command_].text;
+  if (last_code_ == 334) return "****";
+  const bool is_auth = text.size() > 5 && text[4] == ' ' && (text[0] | 32) == 'a' &&
+                       (text[1] | 32) == 'u' && (text[2] | 32) == 't' && (text[3] | 32) == 'h';
+  const std::size_t secret = is_auth ? text.find(' ', 5) : std::string::npos;
+  return secret == std::string::npos ? text : text.substr(0, secret) + " ****";
+}
+
+void Dialogue::write_down_partial_reply(Instant at) {
+  constexpr std::size_t kShown = 200;
+  Reply partial = parser_.reply();
+  mask(partial);
+  for (const std::string& line : partial.lines) {
+    write_down(TranscriptLine::Who::Server, fmt::format("{}-{}", partial.code, line), at);
+  }
+  const std::string_view line = parser_.unfinished_line();
+  if (!line.empty()) {
+    write_down(TranscriptLine::Who::Server, masked(std::string(line)).substr(0, kShown), at);
+  }
 }
 
 }  // namespace smtpprobe

@@ -40,7 +40,10 @@ Result<ReplyRegex> ReplyRegex::compile(const std::string& pattern) {
 }
 
 bool ReplyRegex::matches(const std::string& text) const {
-  return compiled_ != nullptr && regexec(&compiled_->regex, text.c_str(), 0, nullptr, 0) == 0;
+  if (compiled_ == nullptr) return false;
+  // With its length, for a server's NUL ends nothing.
+  regmatch_t whole{0, static_cast<regoff_t>(text.size())};
+  return regexec(&compiled_->regex, text.c_str(), 1, &whole, REG_STARTEND) == 0;
 }
 
 }  // namespace smtpprobe

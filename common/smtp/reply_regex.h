@@ -14,7 +14,7 @@ class ReplyRegex {
   // The error carries the C library's own words for what is wrong.
   static Result<ReplyRegex> compile(const std::string& pattern);
 
-  // `text` is a reply in its wire form; a NUL in it ends what is looked at.
+  // `text` is a reply in its wire form; a NUL in it is a character like others.
   bool matches(const std::string& text) const;
   const std::string& pattern() const { return pattern_; }
 

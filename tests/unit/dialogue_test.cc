@@ -345,7 +345,10 @@ TEST(Dialogue, BannerText) {
                          {"220 mx", "554 no 220 mx\r\n", Reason::ReplyUnexpected, false},
                          {"220 b", "220-a\r\n220 b\r\n", Reason::None, true},
                          {"220-a", "220-a\r\n220 b\r\n", Reason::None, true},
-                         {"never", "521 never\r\n", Reason::None, false}}) {
+                         {"521 n", "521 never\r\n", Reason::None, false},
+                         {"mx.test", "421 mx.test busy\r\n", Reason::Reply4xx, false},
+                         {"ESMTP", "554 mx.test ESMTP no service\r\n", Reason::Reply5xx, false},
+                         {"never", "521 never\r\n", Reason::Reply5xx, false}}) {
     DialoguePlan plan = plan_until(Step::Ehlo);
     plan.expect_banner = one.expect;
     Talk talk(plan);
@@ -412,6 +415,104 @@ TEST(Dialogue, LmtpAnswersOncePerRecipient) {
   too_few.dialogue().on_deadline(too_few.dialogue().deadline());
   EXPECT_EQ(too_few.reason(), Reason::Timeout);
   EXPECT_EQ(too_few.failed_step(), Step::Message);
+}
+
+TEST(Dialogue, OfSeveralLmtpRepliesTheWorstDecides) {
+  const auto answered = [](const std::string& replies) {
+    DialoguePlan plan = plan_until(Step::Message);
+    plan.protocol = Protocol::Lmtp;
+    plan.to = {"one@mx.test", "two@mx.test"};
+    Talk talk(plan);
+    talk.server("220 a\r\n").server("250 b\r\n").server("250 c\r\n").server("250 1\r\n");
+    talk.server("250 2\r\n").server("354 go\r\n").server(replies);
+    return talk;
+  };
+  const std::string grey = "450 4.7.1 Greylisted\r\n";
+  const std::string full = "552 5.2.2 full\r\n";
+  EXPECT_EQ(answered(grey + full).reason(), Reason::Reply5xx);
+  EXPECT_EQ(answered(full + grey).reason(), Reason::Reply5xx);
+  EXPECT_EQ(answered(full + grey).step(Step::Message)->reason, Reason::Reply5xx);
+  EXPECT_EQ(answered(grey + "451 4.3.0 broken\r\n").reason(), Reason::Reply4xx);
+  EXPECT_EQ(answered(grey + "250 ok\r\n").reason(), Reason::Greylisted);
+
+  Talk closed = answered(grey);
+  closed.dialogue().on_channel_end(Reason::ConnectionClosed, {}, closed.now());
+  EXPECT_EQ(closed.reason(), Reason::ConnectionClosed);
+  Talk silent = answered(grey);
+  silent.dialogue().on_deadline(silent.dialogue().deadline());
+  EXPECT_EQ(silent.reason(), Reason::Timeout);
+}
+
+TEST(Dialogue, NoQuitWhereAClientHelloIsDue) {
+  DialoguePlan plan = plan_until(Step::Ehlo);
+  plan.tls = TlsMode::Starttls;
+  plan.expect[Step::Starttls] = {*ReplyPattern::parse("454")};
+  Talk expected(plan);
+  expected.server("220 mx\r\n").server("250-mx\r\n250 STARTTLS\r\n").server("220 go\r\n");
+  EXPECT_TRUE(expected.closed());
+  EXPECT_EQ(expected.reason(), Reason::ReplyUnexpected);
+  EXPECT_TRUE(expected.said().ends_with("STARTTLS\r\n"));
+
+  DialoguePlan raw = plan_until(Step::Ehlo);
+  raw.until = Step::Command;
+  raw.commands = {{"starttls", std::nullopt}};
+  Talk typed(raw);
+  typed.server("220 mx\r\n").server("250 mx\r\n").server("220 go\r\n");
+  EXPECT_TRUE(typed.closed());
+  EXPECT_TRUE(typed.said().ends_with("starttls\r\n"));
+}
+
+TEST(Dialogue, RawCredentialsAreMasked) {
+  DialoguePlan plan = plan_until(Step::Ehlo);
+  plan.until = Step::Command;
+  plan.commands = {{"AUTH PLAIN c2VjcmV0", std::nullopt}};
+  Talk one(plan);
+  one.server("220 mx\r\n").server("250 mx\r\n").server("535 no\r\n");
+  EXPECT_EQ(one.said(), "EHLO probe.test\r\nAUTH PLAIN c2VjcmV0\r\nQUIT\r\n");
+  EXPECT_EQ(one.transcript().find("c2VjcmV0"), std::string::npos) << one.transcript();
+  EXPECT_EQ(one.dialogue().failure()->detail, "AUTH PLAIN ****");
+
+  plan.commands = {{"auth login", std::nullopt}, {"dXNlcg==", std::nullopt}};
+  Talk two(plan);
+  two.server("220 mx\r\n").server("250 mx\r\n").server("334 VXNlcm5hbWU6\r\n");
+  two.server("535 no\r\n");
+  EXPECT_EQ(two.transcript().find("dXNlcg=="), std::string::npos) << two.transcript();
+  EXPECT_NE(two.transcript().find("auth login\n"), std::string::npos);
+  EXPECT_EQ(two.dialogue().failure()->detail, "****");
+}
+
+TEST(Dialogue, BytesBehindASoftRefusalAreTheWorseFault) {
+  for (const std::string reply : {"450 4.7.1 Greylisted\r\n", "450 4.2.1 busy\r\n"}) {
+    Talk talk(plan_until(Step::Rcpt));
+    talk.server("220 a\r\n").server("250 b\r\n").server("250 c\r\n").server(reply + "250 d\r\n");
+    EXPECT_EQ(talk.reason(), Reason::EarlyTalker) << reply;
+  }
+  Talk ours(plan_until(Step::Ehlo));
+  ours.server("220 a\r\n").server("501 bad name\r\n250 hi\r\n");
+  EXPECT_EQ(ours.reason(), Reason::EarlyTalker);
+}
+
+TEST(Dialogue, OtherProtocolsAreToldByTheirFirstBytes) {
+  for (const auto& [bytes, who] : std::vector<std::pair<std::string, std::string>>{
+           {"SSH-2.0-OpenSSH_9.2\r\n", "SSH"},
+           {"HTTP/1.1 400 Bad Request\r\n", "web"},
+           {"+OK ready\r\n", "POP3"},
+           {"* OK ready\r\n", "IMAP"},
+           {std::string("\x15\x03\x01\x00\x02\n", 6), "TLS"}}) {
+    Talk talk(plan_until(Step::Ehlo));
+    talk.server(bytes);
+    EXPECT_EQ(talk.reason(), Reason::ReplyMalformed);
+    EXPECT_NE(talk.dialogue().failure()->detail.find(who), std::string::npos)
+        << talk.dialogue().failure()->detail;
+  }
+}
+
+TEST(Dialogue, AHalfReplyStandsInTheTranscript) {
+  Talk mixed(plan_until(Step::Ehlo));
+  mixed.server("220 mx\r\n").server("250-mx\r\n250-SIZE\r\n550 no\r\n");
+  EXPECT_EQ(mixed.reason(), Reason::ReplyMixedCodes);
+  EXPECT_NE(mixed.transcript().find("250-mx\n250-SIZE\n550 no\n"), std::string::npos)
+      << mixed.transcript();
 }
 
 TEST(Dialogue, RawCommands) {
@@ -580,6 +681,24 @@ TEST(DialogueAuth, OauthErrorIsAnsweredAndTold) {
   talk.server("535 5.7.8 no\r\n").server("221 bye\r\n");
   EXPECT_EQ(talk.reason(), Reason::AuthRejected);
   EXPECT_NE(talk.dialogue().failure()->detail.find("401"), std::string::npos);
+}
+
+TEST(DialogueAuth, HalfASecretIsMaskedToo) {
+  Talk talk(auth_plan(Mechanism::Plain));
+  talk.server("220 mx\r\n").server("250-mx\r\n250 AUTH PLAIN\r\n");
+  talk.server("235 in\r\n" + std::string(195, 'A') + "hunter2!\r\n");
+  EXPECT_EQ(talk.reason(), Reason::EarlyTalker);
+  EXPECT_EQ(talk.dialogue().failure()->detail.find("hunt"), std::string::npos);
+  EXPECT_EQ(talk.transcript().find("hunt"), std::string::npos);
+}
+
+TEST(DialogueAuth, AResponseOverTheLineLimitIsNotSent) {
+  DialoguePlan plan = auth_plan(Mechanism::Xoauth2);
+  plan.auth->credentials.token = std::string(60000, 't');
+  Talk talk(plan);
+  talk.server("220 mx\r\n").server("250-mx\r\n250 AUTH XOAUTH2\r\n").server("334 \r\n");
+  EXPECT_EQ(talk.reason(), Reason::Config);
+  EXPECT_TRUE(talk.said().ends_with("AUTH XOAUTH2\r\n*\r\n"));
 }
 
 TEST(DialogueAuth, ALongInitialResponseWaitsForAnEmptyChallenge) {

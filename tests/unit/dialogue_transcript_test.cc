@@ -304,9 +304,10 @@ void check_trailing(const Loaded& loaded, const Outcome& plain, std::size_t numb
   }
   // Nothing more is said. (Lengths, for SCRAM's nonce is another each time.)
   EXPECT_EQ(outcome.said.size(), turn.said) << escaped(outcome.said);
-  const bool greylisted =
-      plain.result.failure && plain.result.failure->reason == Reason::Greylisted;
-  if (turn.failed && !greylisted) {  // the refusal that came before stays the cause
+  const bool might_pass =
+      before.state != State::Critical ||
+      (plain.result.failure && plain.result.failure->reason == Reason::Greylisted);
+  if (turn.failed && !might_pass) {  // the refusal before it stays the cause
     EXPECT_EQ(verdict.state, before.state);
     ASSERT_EQ(verdict.findings.size(), before.findings.size());
     if (!verdict.findings.empty()) {

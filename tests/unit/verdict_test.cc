@@ -209,6 +209,7 @@ TEST(Verdict, WhatTheUserExpectedAndDidNotGetIsCritical) {
   ProbePlan plan;
   plan.dialogue.expect[Step::Rcpt] = {pattern("550"), pattern("554")};
   for (const int code : {250, 251, 252}) {
+    SCOPED_TRACE(code);
     ProbeResult result = up_to(Step::Rcpt);
     result.failure = Failure{Step::Rcpt, Reason::ReplyUnexpected, {}, reply(code, "ok")};
     const Verdict verdict = judge(plan, result);
@@ -218,6 +219,44 @@ TEST(Verdict, WhatTheUserExpectedAndDidNotGetIsCritical) {
   ProbeResult relayed = up_to(Step::Rcpt);
   relayed.failure = Failure{Step::Rcpt, Reason::ReplyUnexpected, {}, reply(250, "ok")};
   EXPECT_EQ(judge(plan, relayed).state, State::Critical);
+}
+
+TEST(Verdict, AgainstAnExpectationTheUsualStatesDoNotHold) {
+  ProbePlan plan;
+  plan.dialogue.expect[Step::Rcpt] = {pattern("550")};
+  plan.greylisting = State::Ok;
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 wait")).state, State::Warning);
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.2.1 busy")).state, State::Critical);
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 252, "maybe")).state, State::Critical);
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 501, "5.1.3 bad")).state, State::Unknown);
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 421, "4.7.0 limit")).state, State::Warning);
+  plan.dialogue.expect[Step::Command] = {pattern("250")};
+  EXPECT_EQ(judge(plan, refused(Step::Command, 550, "no")).state, State::Critical);
+}
+
+TEST(Verdict, StarttlsWasOfferedWhereItWasUsed) {
+  ProbePlan plan;
+  plan.require_extensions = {"STARTTLS"};
+  ProbeResult result = up_to(Step::Quit);
+  StepRecord record;
+  record.step = Step::Starttls;
+  record.reply = reply(220, "go");
+  result.steps.push_back(record);
+  record.step = Step::EhloTls;
+  record.reply = reply(250, "mx");
+  result.steps.push_back(record);
+  result.extensions = Extensions();
+  EXPECT_EQ(judge(plan, result).state, State::Ok);
+  plan.require_extensions.clear();
+  plan.forbid_extensions = {"STARTTLS"};
+  EXPECT_EQ(judge(plan, result).state, State::Critical);
+}
+
+TEST(Verdict, ASilentPort465IsExplained) {
+  ProbePlan plan;
+  plan.port = 465;
+  const Verdict verdict = judge(plan, failed(Step::Banner, Reason::Timeout, "no banner in 10.0 s"));
+  EXPECT_NE(verdict.findings[0].text.find("--ssl"), std::string::npos);
 }
 
 TEST(Verdict, QuitCountsOnlyWhereItWasAskedFor) {
