@@ -251,18 +251,19 @@ void judge_extensions(const ProbePlan& plan, const ProbeResult& result,
   if (ehlo == nullptr || ehlo->reason != Reason::None || !ehlo->reply) return;
   const Extensions none;
   const Extensions& offered = result.extensions ? *result.extensions : none;
-  // Once TLS is up the server must not offer STARTTLS again (RFC 3207 s4.2): it did so before.
+  // Once TLS is up the server must not offer STARTTLS again (RFC 3207 s4.2): whoever requires it
+  // means the EHLO before.
   const bool starttls_was_offered = result.step(Step::Starttls) != nullptr;
-  const auto offers = [&](const std::string& keyword) {
+  const auto satisfied = [&](const std::string& keyword) {
     return offered.offers(keyword) || (starttls_was_offered && keyword == "STARTTLS");
   };
   for (const std::string& keyword : plan.require_extensions) {
-    if (offers(keyword)) continue;
+    if (satisfied(keyword)) continue;
     findings.push_back({State::Critical, ehlo->step, Reason::ExtensionMissing,
                         printable_for_nagios(keyword + " is not offered", kFirstLineTextBytes)});
   }
   for (const std::string& keyword : plan.forbid_extensions) {
-    if (!offers(keyword)) continue;
+    if (!offered.offers(keyword)) continue;
     findings.push_back(
         {State::Critical, ehlo->step, Reason::ExtensionForbidden,
          printable_for_nagios(keyword + " is offered and must not be", kFirstLineTextBytes)});

@@ -250,6 +250,10 @@ TEST(FakeServerTls, DemandsAClientCertificate) {
   Client unknown(server);
   unknown.start_tls(pki.root.chain);
   EXPECT_EQ(unknown.read(), "");
+  // The alert can be here before the server has written down that it sent one.
+  for (int i = 0; i < 500 && server.handshakes().size() < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   const std::vector<TlsSeen> seen = server.handshakes();
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_NE(seen[0].client_subject.find("client.test"), std::string::npos);
