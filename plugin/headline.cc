@@ -96,8 +96,8 @@ std::string headline(const ProbeResult& result, const Verdict& verdict, std::str
                      std::size_t max_bytes) {
   std::string head = "SMTP " + std::string(state_name(verdict.state)) + " - ";
   if (verdict.findings.empty()) {
-    std::string text =
-        fixed_seconds(result.response_time(), 3) + " sec. response time" + depth_reached(result);
+    std::string text = fixed_seconds(result.response_time(), 3) + " sec. response time" +
+                       (verdict.excused.empty() ? depth_reached(result) : ", " + verdict.excused);
     if (!where.empty()) text += ", " + std::string(where);
     return compose_line(head, text, {}, {}, max_bytes);
   }

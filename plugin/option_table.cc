@@ -51,8 +51,10 @@ constexpr std::array kRows = {
               "Really deliver a message: DATA, the text and the final dot. Needs --from and --to."},
     OptionRow{Id::Subject, 0, "subject", "", Arg::Required, "TEXT", kOnce, Rival::None,
               "Subject of the message."},
-    OptionRow{Id::Header, 0, "header", "", Arg::Required, "NAME: TEXT", kMany, Rival::None,
-              "A header field of the message; one of ours by the same name gives way. Repeatable."},
+    OptionRow{
+        Id::Header, 0, "header", "", Arg::Required, "NAME: TEXT", kMany, Rival::None,
+        "A header field of the message; From, To, Subject, Precedence and X-Mailer replace ours. "
+        "Date, Message-ID and Auto-Submitted are always the probe's. Repeatable."},
     OptionRow{Id::BodyFile, 0, "body-file", "", Arg::Required, "FILE", kOnce, Rival::None,
               "Text of the message, at most 1 MiB."},
     OptionRow{Id::Command, 'C', "command", "", Arg::Required, "COMMAND", kMany, Rival::None,
@@ -64,14 +66,15 @@ constexpr std::array kRows = {
     OptionRow{Id::IgnoreQuitFailure, 'q', "ignore-quit-failure", "", Arg::None, "", kOnce,
               Rival::None, "Accepted for compatibility: a failed QUIT never worsens the state."},
 
-    OptionRow{Id::ExpectBanner, 'e', "expect-banner", "", Arg::Required, "STRING", kOnce,
-              Rival::None,
-              "String that the banner must contain: at the start of a line where it begins with a "
-              "code (220), else anywhere. Without it the banner must be a 220. "
-              "--expect STRING, without a '=', is the same."},
+    OptionRow{
+        Id::ExpectBanner, 'e', "expect-banner", "", Arg::Required, "STRING", kOnce, Rival::None,
+        "String that the banner must contain: at the start of a line where it begins with a "
+        "code (220), else anywhere. A refusing banner is OK only where STRING begins with its code "
+        "(521). Without it the banner must be a 220. "
+        "--expect STRING, without a '=', is the same."},
     OptionRow{Id::Expect, 0, "expect", "", Arg::Required, "STEP=CODE[,CODE...]", kMany, Rival::None,
               "Replies that are the right answer to a step: 250, 5xx, 5.7.1. Any other is "
-              "CRITICAL (quit: WARNING). Repeatable."},
+              "CRITICAL; greylisting, rate limiting and quit: WARNING. Repeatable."},
     OptionRow{Id::RequireExtension, 0, "require-extension", "", Arg::Required, "KEYWORD", kMany,
               Rival::None, "EHLO keyword that must be offered, else CRITICAL. Repeatable."},
     OptionRow{Id::ForbidExtension, 0, "forbid-extension", "", Arg::Required, "KEYWORD", kMany,

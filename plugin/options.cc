@@ -37,8 +37,9 @@ bool overridden(const Setting& setting, const Settings& command_line) {
   });
 }
 
-// What the ini files say and the command line does not overrule, then the command line.
-Result<Settings> with_extra_opts(Settings command_line, const std::string& program,
+// What the ini files say and the command line does not overrule, then the command line. A host that
+// stands there as a word (`named`) overrules theirs.
+Result<Settings> with_extra_opts(Settings command_line, bool named, const std::string& program,
                                  const Surroundings& surroundings) {
   Settings all;
   for (const Setting& setting : command_line) {
@@ -46,6 +47,7 @@ Result<Settings> with_extra_opts(Settings command_line, const std::string& progr
     Result<Settings> extra = read_extra_opts(setting.value, program, surroundings);
     if (!extra) return extra;
     for (Setting& one : *extra) {
+      if (named && one.row->id == Id::Hostname) continue;
       if (!overridden(one, command_line)) all.push_back(std::move(one));
     }
   }
@@ -58,6 +60,7 @@ Result<Settings> with_extra_opts(Settings command_line, const std::string& progr
 // nobody named is not copied into the other dialect.
 Result<Target> find_target(const Settings& settings, const std::vector<std::string>& words,
                            Dialect dialect) {
+  const bool ignores_words = dialect == Dialect::CheckSmtp;  // beside -H, as check_smtp does
   const Setting* const named = last_of(settings, Id::Hostname);
   std::string host = named != nullptr ? named->value : "";
   if (named == nullptr && !words.empty()) host = words.front();
@@ -68,7 +71,7 @@ Result<Target> find_target(const Settings& settings, const std::vector<std::stri
     host = "127.0.0.1";
   }
   for (const std::string& word : words) {
-    if (word != host) {
+    if (word != host && !(ignores_words && named != nullptr)) {
       return error("--hostname: got " + quoted(host) + " and " + quoted(word) +
                    ", expected one host");
     }
@@ -86,7 +89,7 @@ std::string module_names(const Config& config) {
 }
 
 // The plan to begin with: the module's, or an empty one.
-Result<ProbePlan> base_plan(const Settings& settings, const Target& target) {
+Result<ProbePlan> base_plan(const Settings& settings, Target target) {
   const Setting* const file = last_of(settings, Id::Config);
   const Setting* const name = last_of(settings, Id::Module);
   ProbePlan empty;
@@ -97,6 +100,11 @@ Result<ProbePlan> base_plan(const Settings& settings, const Target& target) {
   if (!config) return error(file->name() + ": " + config.error().text);
   if (name == nullptr) {
     return error(file->name() + ": needs --module, expected one of " + module_names(*config));
+  }
+  // --port is a part of whom we are to probe: a module's credentials are for some ports only.
+  if (const Setting* const port = last_of(settings, Id::Port)) {
+    const Result<int> number = parse_port(port->value);
+    if (number && target.unix_path.empty()) target.port = *number;
   }
   const auto module = config->modules.find(name->value);
   if (module == config->modules.end()) {
@@ -134,18 +142,34 @@ Result<void> check_rivals(const Draft& draft) {
   return {};
 }
 
-void settle_tls(Draft& draft) {
+Result<void> settle_tls(Draft& draft) {
   ProbePlan& plan = draft.options.plan;
+  const int modules_port = plan.port;
   TlsMode& mode = plan.dialogue.tls;
   if (draft.has(Id::Starttls)) mode = TlsMode::Starttls;
   if (draft.has(Id::Ssl) || plan.target.implicit_tls) mode = TlsMode::Implicit;
-  // -D alone: there has to be a certificate to look at.
-  const bool perhaps_none = mode == TlsMode::Off || mode == TlsMode::Opportunistic;
-  if (draft.has(Id::Certificate) && perhaps_none) mode = TlsMode::Starttls;
+  // -D alone: there has to be a certificate to look at. And what is demanded of TLS is not met by a
+  // server that hides STARTTLS.
+  const bool demands = draft.has(Id::TlsMinVersion) || plan.tls.verify == TlsVerify::Require ||
+                       plan.tls.verify == TlsVerify::Warn;
+  if (draft.has(Id::Certificate) && mode == TlsMode::Off) mode = TlsMode::Starttls;
+  if ((draft.has(Id::Certificate) || (demands && draft.has(Id::TlsVerify)) ||
+       draft.has(Id::TlsMinVersion)) &&
+      mode == TlsMode::Opportunistic) {
+    mode = TlsMode::Starttls;
+  }
   if (draft.has(Id::Proxy)) plan.proxy = ProxyHeader::V1;
   if (plan.target.lmtp) plan.dialogue.protocol = Protocol::Lmtp;
-  plan.port = draft.port.value_or(plan.target.port.value_or(default_port(plan)));
+  const bool keeps_port = draft.has(Id::Module) && !draft.has(Id::Ssl) && !draft.has(Id::Lmtp);
+  const int usual = keeps_port ? modules_port : default_port(plan);
+  plan.port = draft.port.value_or(plan.target.port.value_or(usual));
   if (!plan.target.unix_path.empty()) plan.port = 0;
+  if (plan.dialogue.auth && plan.port != modules_port) {
+    return error("--module: its credentials are for port " + std::to_string(modules_port) +
+                 ", got options that mean port " + std::to_string(plan.port) +
+                 ", expected --port " + std::to_string(modules_port));
+  }
+  return {};
 }
 
 Result<void> settle_auth(Draft& draft) {
@@ -188,6 +212,10 @@ Result<void> settle_auth(Draft& draft) {
 
 // -C with the -R at its index.
 Result<void> settle_commands(Draft& draft) {
+  if (draft.responses.size() > draft.commands.size() &&
+      draft.options.dialect == Dialect::CheckSmtp) {
+    draft.responses.resize(draft.commands.size());  // as check_smtp, which looks at none of them
+  }
   if (draft.responses.size() > draft.commands.size()) {
     return error("--response: got " + std::to_string(draft.responses.size()) + " for " +
                  std::to_string(draft.commands.size()) +
@@ -262,34 +290,42 @@ void settle_time(Draft& draft) {
 Result<void> check(const Options& options) {
   const Result<void> good = check_plan(options.plan);
   if (good) return {};
-  constexpr std::array<std::pair<std::string_view, Id>, 14> kPlaces = {{
+  constexpr std::array<std::pair<std::string_view, Id>, 18> kPlaces = {{
       {"until", Id::Until},
       {"a recipient", Id::To},
       {"auth", Id::Authtype},
       {"helo", Id::Helo},
       {"a client key", Id::ClientKey},
+      {"a client certificate", Id::ClientCert},
+      {"trusted certificates", Id::CaFile},
       {"certificate verification", Id::TlsVerify},
       {"certificate expiry", Id::Certificate},
       {"a minimum TLS", Id::TlsMinVersion},
+      {"a unix socket takes no source", Id::Source},
       {"a unix socket", Id::Hostname},
       {"target", Id::Hostname},
       {"source", Id::Source},
       {"expect", Id::Expect},
       {"port", Id::Port},
+      {"threshold", Id::StepWarning},
       {"wanted a timeout", Id::Timeout},
   }};
   const std::string& text = good.error().text;
   for (const auto& [start, id] : kPlaces) {
-    if (text.starts_with(start)) {
-      return error(dashed(option_row(id)) + ": " + text);
-    }
+    if (!text.starts_with(start)) continue;
+    std::string option = dashed(option_row(id));
+    if (id == Id::CaFile && options.plan.tls.ca_file.empty()) option = "--ca-path";
+    if (id == Id::StepWarning) option += ", --step-critical";
+    // "--expect: rcpt: ...", not the word twice.
+    const std::string twice = option.substr(2) + ' ';
+    return error(option + ": " + (text.starts_with(twice) ? text.substr(twice.size()) : text));
   }
   return error("options: " + text);
 }
 
 Result<void> settle(Draft& draft) {
   if (Result<void> good = check_rivals(draft); !good) return good;
-  settle_tls(draft);
+  if (Result<void> good = settle_tls(draft); !good) return good;
   settle_time(draft);
   if (Result<void> good = settle_auth(draft); !good) return good;
   if (Result<void> good = settle_commands(draft); !good) return good;
@@ -337,8 +373,8 @@ Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroun
   if (!line) return Unexpected(line.error());
   if (ask_instead(*line, options)) return options;
 
-  const Result<Settings> settings =
-      with_extra_opts(std::move(line->settings), options.program_name, surroundings);
+  const Result<Settings> settings = with_extra_opts(std::move(line->settings), !line->words.empty(),
+                                                    options.program_name, surroundings);
   if (!settings) return Unexpected(settings.error());
   const Result<Target> target = find_target(*settings, line->words, options.dialect);
   if (!target) return Unexpected(target.error());

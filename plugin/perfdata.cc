@@ -56,8 +56,9 @@ std::string perfdata(const ProbePlan& plan, const ProbeResult& result, std::size
   if (const std::optional<double> left = result.cert_days_left()) {
     text += " cert_days_left" + suffix + '=' + days(std::floor(*left) + 0.0);
     if (plan.tls.expiry) {
-      text += ';' + days(plan.tls.expiry->warning_days);
-      text += ';' + days(plan.tls.expiry->critical_days);
+      // Ranges: alert below.
+      text += ';' + days(plan.tls.expiry->warning_days) + ':';
+      text += ';' + days(plan.tls.expiry->critical_days) + ':';
     }
   }
   return text;

@@ -1,6 +1,7 @@
 #include "plugin/read_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +19,15 @@ Unexpected failed(const std::string& name, const std::string& why) {
   return error(printable(name, kNameBytes) + ": " + why);
 }
 
+// For a pipe, as the shell's <(...) is one.
+bool comes_in_time(int descriptor) {
+  constexpr int kMilliseconds = 5000;
+  pollfd one{descriptor, POLLIN, 0};
+  const bool ready = poll(&one, 1, kMilliseconds) == 1;
+  errno = EAGAIN;
+  return ready;
+}
+
 }  // namespace
 
 Result<std::string> read_descriptor(int descriptor, const std::string& name,
@@ -29,6 +39,8 @@ Result<std::string> read_descriptor(int descriptor, const std::string& name,
     if (got == 0) return text;
     if (got < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN && comes_in_time(descriptor)) continue;
+      if (errno == EAGAIN) return failed(name, "nothing to read in 5 s");
       return failed(name, std::strerror(errno));
     }
     text.append(buffer.data(), static_cast<std::size_t>(got));
@@ -38,7 +50,8 @@ Result<std::string> read_descriptor(int descriptor, const std::string& name,
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  // O_NONBLOCK: a FIFO without a writer would hold us up beyond every time limit.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (descriptor < 0) return failed(path, std::strerror(errno));
   Result<std::string> text = read_descriptor(descriptor, path, max_bytes);
   close(descriptor);

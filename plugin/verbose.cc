@@ -54,9 +54,9 @@ std::string reply_words(const Reply& reply) {
 }
 
 std::string failure_words(Reason reason, const std::string& detail) {
-  std::string text(reason_words(reason));
-  if (!detail.empty()) text += ": " + detail;
-  return text;
+  const std::string words(reason_words(reason));
+  if (detail.empty()) return words;
+  return detail.starts_with(words) ? detail : words + ": " + detail;
 }
 
 std::string step_words(const ProbeResult& result, const StepRecord& record) {
@@ -177,8 +177,9 @@ std::string certificate_text(const Certificate& certificate, WallTime now) {
   const long left = days_between(now, certificate.not_after);
   add(out, "  not after",
       fmt::format("{} ({})", rfc3339(certificate.not_after),
-                  left < 0 ? fmt::format("expired {} days ago", -left)
-                           : fmt::format("{} days left", left)));
+                  left < 0
+                      ? fmt::format("expired {} days ago", days_between(certificate.not_after, now))
+                      : fmt::format("{} days left", left)));
   add(out, "  key", clean(certificate.key));
   add(out, "  signature", clean(certificate.signature));
   add(out, "  SHA-256", clean(certificate.fingerprint_sha256));

@@ -113,6 +113,7 @@ class Session {
   // One action of the dialogue as far as it goes without waiting.
   IoState act(const Action& action);
   IoState send(const Action& action);
+  bool refused_midway(const Action& action);
   IoState hear();
   IoState start_tls();
   void handshake_ended(const IoResult& outcome);
@@ -320,9 +321,11 @@ IoState Session::act(const Action& action) {
 IoState Session::send(const Action& action) {
   // What is there before we have spoken is no answer: the dialogue is to know before it speaks.
   if (!busy_ && hear() != IoState::NotYet) return IoState::Done;
+  if (busy_ && refused_midway(action)) return IoState::Done;
   busy_ = true;
   IoResult written = transport_.write(action.bytes.substr(sent_));
   sent_ += written.bytes;
+  if (written.state == IoState::Ended && refused_midway(action)) return IoState::Done;
   if (written.state == IoState::NotYet) return IoState::NotYet;
   if (written.state == IoState::Done && sent_ < action.bytes.size()) return IoState::Done;
   busy_ = false;
@@ -333,6 +336,25 @@ IoState Session::send(const Action& action) {
     channel_ended(std::move(written));
   }
   return IoState::Done;
+}
+
+// A server need not take the whole message to refuse it. What it said counts, though the rest of
+// the message cannot be sent any more; QUIT would be taken for a line of it.
+bool Session::refused_midway(const Action& action) {
+  if (action.step != Step::Message) return false;
+  std::array<char, kReadBytes> buffer;
+  const IoResult heard = transport_.read(buffer);
+  if (heard.state != IoState::Done || heard.bytes == 0) return false;
+  const bool refusal = buffer[0] == '4' || buffer[0] == '5';
+  if (refusal) dialogue_->on_sent(heard.at);
+  dialogue_->on_received({buffer.data(), heard.bytes}, heard.at);
+  if (dialogue_->next().kind == Action::Kind::Receive) return false;  // not all of the reply
+  if (dialogue_->next().kind != Action::Kind::Close) {
+    dialogue_->on_channel_end(Reason::ConnectionClosed, "the message was cut short", heard.at);
+  }
+  busy_ = false;
+  sent_ = 0;
+  return true;
 }
 
 // What the peer said, up to one buffer of it.

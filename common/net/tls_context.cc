@@ -101,6 +101,7 @@ std::string open_problem(const std::string& path, bool directory) {
   ::close(fd);
   if (!known) return "cannot be examined";
   if (S_ISDIR(status.st_mode) != directory) return directory ? "not a directory" : "is a directory";
+  if (!directory && !S_ISREG(status.st_mode)) return "not a regular file";
   return {};
 }
 

@@ -165,13 +165,16 @@ std::string failure_words(const ProbePlan& plan, const ProbeResult& result,
   return printable_for_nagios(text, kFirstLineTextBytes);
 }
 
-void judge_walk(const ProbePlan& plan, const ProbeResult& result, std::vector<Finding>& findings) {
+void judge_walk(const ProbePlan& plan, const ProbeResult& result, Verdict& verdict) {
+  std::vector<Finding>& findings = verdict.findings;
   if (result.failure) {
     const Failure& failure = *result.failure;
     const State state = state_of_failure(plan, failure);
-    if (state != State::Ok) {
-      findings.push_back(
-          {state, failure.step, failure.reason, failure_words(plan, result, failure)});
+    std::string words = failure_words(plan, result, failure);
+    if (state == State::Ok) {
+      verdict.excused = std::string(step_name(failure.step)) + ": " + words;
+    } else {
+      findings.push_back({state, failure.step, failure.reason, std::move(words)});
     }
     return;
   }
@@ -323,7 +326,7 @@ std::string problem_words(const TlsFacts& tls, const CertificateProblem& problem
 
 Verdict judge(const ProbePlan& plan, const ProbeResult& result) {
   Verdict verdict;
-  judge_walk(plan, result, verdict.findings);
+  judge_walk(plan, result, verdict);
   judge_certificates(plan, result, verdict.findings);
   judge_extensions(plan, result, verdict.findings);
   // Where the probe could not judge, the time it took says nothing about the server either.

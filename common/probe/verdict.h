@@ -22,6 +22,8 @@ struct Finding {
 
 struct Verdict {
   State state = State::Ok;  // the worst of the findings
+  // What failed and is OK by the user's choice (-t N:ok, --greylisting ok): "rcpt: 450 4.7.1 ...".
+  std::string excused;
   std::vector<Finding>
       findings;  // the first is the headline; empty when OK. WARNING-free notes are not here.
 };

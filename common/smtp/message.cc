@@ -155,6 +155,9 @@ Result<void> check_header(const Header& header, bool body_is_encoded) {
                  ", expected printable ASCII without blank or colon");
   }
   const std::string where = "header " + quoted_value(name) + ": got " + quoted_value(value);
+  for (const std::string_view ours : {"Date", "Message-ID", "Auto-Submitted"}) {
+    if (same_name(name, ours)) return error(where + ", expected none: that one is always ours");
+  }
   if (has_line_breaker(value)) return error(where + ", expected no CR, LF or NUL");
   if (!is_ascii(value)) return error(where + ", expected ASCII");
   if (name.size() + 2 + value.size() > kMaxTextLine) {

@@ -16,7 +16,7 @@ inline constexpr std::size_t kMaxTextLine = 998;  // without CRLF, RFC 5321 s4.5
 struct MessagePlan {
   std::string subject;  // empty: "smtp-probe"
   std::vector<std::pair<std::string, std::string>>
-      headers;  // added ones; a name of ours replaces ours
+      headers;  // added ones; From, To, Subject, Precedence, X-Mailer replace ours
   std::string
       body;  // as read from the file, any line ends; empty: one sentence that says what this is
 };

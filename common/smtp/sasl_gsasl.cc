@@ -112,8 +112,14 @@ class GsaslClient final : public SaslClient {
       if (output) answer.response.assign(output, size);
       if (code == GSASL_OK) state_ = State::Complete;
     } else {
-      answer = give_up(code == GSASL_MALLOC_ERROR ? Reason::LocalError : Reason::AuthProtocol,
-                       std::string(mechanism_name(mechanism_)) + ": " + gsasl_strerror(code));
+      Reason reason = Reason::AuthProtocol;
+      if (code == GSASL_MALLOC_ERROR) reason = Reason::LocalError;
+      // The user name or the password is no UTF-8: nothing that the server could be blamed for.
+      if (code == GSASL_SASLPREP_ERROR) {
+        reason = Reason::Config;
+      }
+      answer =
+          give_up(reason, std::string(mechanism_name(mechanism_)) + ": " + gsasl_strerror(code));
     }
     if (output) {
       explicit_bzero(output, size);

@@ -11,7 +11,7 @@ import shlex
 from probe import CRITICAL, OK, SANITIZED, STATES, WARNING, ProbeCase, ScriptedServer, step
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
-# The limit for a transcript that has limits of its own, in milliseconds: they end the wait at the same step.
+# The limit, in seconds, for a transcript that has limits in milliseconds: it ends the wait at the same step.
 SHORT = "3" if SANITIZED else "1"
 AT_ONCE = 8
 

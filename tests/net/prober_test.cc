@@ -82,6 +82,31 @@ TEST(ProberTest, AMessageLargerThanTheKernelTakesAtOnce) {
   EXPECT_GT(server.received_bytes().size(), message.body.size());
 }
 
+// The server has said why before it went; that it went is the lesser news.
+TEST(ProberTest, ARefusalInTheMiddleOfTheMessageIsHeard) {
+  for (const std::string end : {"close\n", "silence\n"}) {
+    const FakeServer server = FakeServer::from_text(
+        "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<>\nS: 250 ok\n"
+        "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nwait 100ms\n"
+        "S: 552 5.3.4 Message too big, closing\nwait 100ms\n" +
+        end);
+    ProbePlan plan = plan_for_server(server);
+    plan.dialogue.until = Step::Message;
+    plan.dialogue.from = "";
+    plan.dialogue.to = {"b@mx.test"};
+    plan.dialogue.limits.message = milliseconds(800);
+    MessagePlan message;
+    for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
+    plan.message = message;
+    const ProbeResult result = run_probe(plan);
+    ASSERT_TRUE(result.failure) << end;
+    EXPECT_EQ(result.failure->step, Step::Message) << end;
+    EXPECT_EQ(reason_name(result.failure->reason), "reply_5xx") << end;
+    ASSERT_TRUE(result.failure->reply) << end;
+    EXPECT_EQ(result.failure->reply->code, 552) << end;
+  }
+}
+
 TEST(ProberTest, AnEmptyHeloNameBecomesTheHostsOrAnAddress) {
   const FakeServer server =
       FakeServer::from_text("S: 220 mx\nC: EHLO *\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n");

@@ -2,6 +2,7 @@
 #include "plugin/options.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -498,6 +499,70 @@ TEST(Options, AModuleIsTheGroundTheOthersStandOn) {
   EXPECT_TRUE(bad({"--module", "nix", "mx"}).starts_with("--module: got 'nix', expected one of "));
   EXPECT_TRUE(
       bad({"--config", "/nonexistent", "--module", "smtp", "mx"}).starts_with("--config: "));
+}
+
+TEST(Options, AModulesPortIsKept) {
+  EXPECT_EQ(good({"--module", "submission", "mx"}).plan.port, 587);
+  EXPECT_EQ(good({"--module", "submission", "mx:2525"}).plan.port, 2525);
+  EXPECT_EQ(good({"--module", "submission", "mx", "-p", "2525"}).plan.port, 2525);
+  EXPECT_EQ(good({"--module", "submission", "mx", "-s"}).plan.port, 465);
+  EXPECT_EQ(good({"--module", "lmtp", "mx"}).plan.port, 24);
+}
+
+TEST(Options, AModulesCredentialsGoToItsTargetsOnly) {
+  const SecretFile secret("secret");
+  const SecretFile config(
+      "modules:\n  sub:\n    tls: {mode: starttls}\n"
+      "    auth: {username: u, password_file: " +
+      secret.path() + ", targets: [\"mx:2525\"]}\n");
+  const std::vector<std::string> module = {"--config", config.path(), "--module", "sub"};
+  const auto with = [&module](std::vector<std::string> words) {
+    words.insert(words.end(), module.begin(), module.end());
+    return words;
+  };
+  EXPECT_EQ(good(with({"-H", "mx", "-p", "2525"})).plan.port, 2525);
+  EXPECT_EQ(good(with({"mx:2525"})).plan.port, 2525);
+  EXPECT_TRUE(bad(with({"-H", "mx:2525", "-p", "25"})).starts_with("--module: "));
+  EXPECT_TRUE(bad(with({"mx"})).starts_with("--module: "));
+  EXPECT_TRUE(bad(with({"other", "-p", "2525"})).starts_with("--module: "));
+}
+
+TEST(Options, WhatIsDemandedOfTlsIsNotMetByNone) {
+  EXPECT_EQ(good({"--module", "smtp", "mx"}).plan.dialogue.tls, TlsMode::Opportunistic);
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--tls-verify", "require"},
+                                             {"--tls-verify", "warn"},
+                                             {"-D", "21"},
+                                             {"--tls-min-version", "1.3"}}) {
+    std::vector<std::string> all = {"--module", "smtp", "mx"};
+    all.insert(all.end(), words.begin(), words.end());
+    EXPECT_EQ(good(all).plan.dialogue.tls, TlsMode::Starttls) << words.front();
+  }
+  EXPECT_EQ(good({"--module", "smtp", "mx", "--tls-verify", "report"}).plan.dialogue.tls,
+            TlsMode::Opportunistic);
+}
+
+TEST(Options, WhatCanNeverMatterIsRefused) {
+  EXPECT_TRUE(bad({"mx", "--ca-file", "/x"}).starts_with("--ca-file: "));
+  EXPECT_TRUE(bad({"mx", "--ca-path", "/x"}).starts_with("--ca-path: "));
+  EXPECT_TRUE(bad({"mx", "--client-cert", "/x"}).starts_with("--client-cert: "));
+  EXPECT_TRUE(bad({"mx", "--step-critical", "rcpt=1"}).starts_with("--step-warning, "));
+  EXPECT_EQ(bad({"mx", "--expect", "rcpt=250"}),
+            "--expect: rcpt: the probe does not go to that step");
+}
+
+TEST(Options, TheOldNameOverlooksWhatItAlwaysDid) {
+  EXPECT_EQ(good({"-H", "mx", "stray"}, "check_smtp").plan.target.host, "mx");
+  EXPECT_TRUE(good({"-H", "mx", "-R", "x"}, "check_smtp").plan.dialogue.commands.empty());
+  EXPECT_TRUE(bad({"-H", "mx", "-R", "x"}).starts_with("--response: "));
+}
+
+TEST(Options, AFifoWithoutAWriterHoldsNobodyUp) {
+  const std::string fifo = "/tmp/options_test_fifo." + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_TRUE(
+      bad({"mx", "-S", "-U", "u", "--authpass-file", fifo}).starts_with("--authpass-file: "));
+  unlink(fifo.c_str());
 }
 
 // What stands in a text as "--name".

@@ -56,10 +56,10 @@ TEST(Perfdata, CertificateDaysAreWholeAndRoundedDown) {
   ProbePlan plan;
   EXPECT_TRUE(perfdata(plan, result, 1).ends_with("0.000000 cert_days_left=12"));
   plan.tls.expiry = ExpiryThresholds{30, 10};
-  EXPECT_TRUE(perfdata(plan, result, 1).ends_with(" cert_days_left=12;30;10"));
+  EXPECT_TRUE(perfdata(plan, result, 1).ends_with(" cert_days_left=12;30:;10:"));
   plan.tls.expiry = ExpiryThresholds{14.5, 0};
   result.tls->chain = {certificate("mx.example.net", -3)};
-  EXPECT_TRUE(perfdata(plan, result, 1).ends_with(" cert_days_left=-3;14.5;0"));
+  EXPECT_TRUE(perfdata(plan, result, 1).ends_with(" cert_days_left=-3;14.5:;0:"));
 }
 
 TEST(Perfdata, NoneWhereNoClockRan) { EXPECT_EQ(perfdata(ProbePlan(), started(), 1), ""); }

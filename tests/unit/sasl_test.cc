@@ -203,5 +203,16 @@ TEST(SaslXoauth2, KeepsAnEchoedTokenOutOfTheDetailAndBoundsIt) {
   EXPECT_EQ(wordy->step(std::string(12'000, 'x')).detail.size(), 512U);
 }
 
+TEST(Sasl, APasswordThatIsNoUtf8IsOurFault) {
+  Credentials credentials;
+  credentials.username = "user";
+  credentials.password = "p\xe4ssword";  // Latin-1
+  std::string why;
+  const auto client = make_sasl_client(Mechanism::CramMd5, credentials, &why);
+  ASSERT_TRUE(client) << why;
+  const SaslClient::Answer answer = client->step("<1896.697170952@postoffice.example.net>");
+  EXPECT_EQ(reason_name(answer.reason), "config") << answer.detail;
+}
+
 }  // namespace
 }  // namespace smtpprobe

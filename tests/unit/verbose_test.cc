@@ -95,7 +95,7 @@ TEST(Verbose, LevelThreeShowsEverything) {
         "  names         DNS:mx.example.net\n",
         "  not before    2026-10-24T12:00:00Z\n",
         "  not after     2027-02-21T13:00:00Z (90 days left)\n",
-        "  not after     2026-11-21T13:00:00Z (expired 2 days ago)\n",
+        "  not after     2026-11-21T13:00:00Z (expired 1 days ago)\n",
         "  key           EC prime256v1\n",
         "  signature     ecdsa-with-SHA256\n",
         "  SHA-256       aaaa",
