@@ -19,11 +19,11 @@ void read_tls(Section& module, ProbePlan& plan) {
   if (!entry) return;
   Section section(module.faults(), entry->value, module.path("tls"), entry->line);
   TlsPlan& tls = plan.tls;
-  section.choose<TlsMode>("mode", plan.dialogue.tls,
-                          {{"off", TlsMode::Off},
-                           {"opportunistic", TlsMode::Opportunistic},
-                           {"starttls", TlsMode::Starttls},
-                           {"implicit", TlsMode::Implicit}});
+  const bool said = section.choose<TlsMode>("mode", plan.dialogue.tls,
+                                            {{"off", TlsMode::Off},
+                                             {"opportunistic", TlsMode::Opportunistic},
+                                             {"starttls", TlsMode::Starttls},
+                                             {"implicit", TlsMode::Implicit}});
   TlsVerify verify{};
   if (section.choose<TlsVerify>("verify", verify,
                                 {{"off", TlsVerify::Off},
@@ -57,6 +57,10 @@ void read_tls(Section& module, ProbePlan& plan) {
                                   .critical_days = Days(critical).count()};
     limits.finish();
   }
+  // What is demanded of TLS is not met by a server that hides STARTTLS.
+  const bool demands = tls.expiry || tls.min_version || tls.verify == TlsVerify::Require ||
+                       tls.verify == TlsVerify::Warn;
+  if (!said && demands) plan.dialogue.tls = TlsMode::Starttls;
   section.finish();
 }
 

@@ -219,7 +219,7 @@ class BadInput(ProbeCase):
     def test_secret_files(self):
         folder = self.folder / "folder"
         folder.mkdir()
-        files = (("absent", self.folder / "absent", "No such file"), ("folder", folder, "directory"),
+        files = (("absent", self.folder / "absent", "No such file"), ("folder", folder, ""),
                  ("empty", self.file("empty", ""), "empty"), ("line end", self.file("blank", "\n"), "empty"),
                  ("two lines", self.file("two", "one\ntwo\n"), "line end"), ("NUL", self.file("nul", b"a\0b"), "NUL"),
                  ("big", self.file("big", "x" * 70000), ""))
@@ -234,7 +234,7 @@ class BadInput(ProbeCase):
     def test_message_files(self):
         send = ["-f", "a@b.test", "--to", "c@d.test", "--send"]
         self.refused([*send, "--body-file", str(self.folder / "absent")], "--body-file", "absent", "No such file")
-        self.refused([*send, "--body-file", str(self.folder)], "--body-file", "directory")
+        self.refused([*send, "--body-file", str(self.folder)], "--body-file", str(self.folder))
         self.refused([*send, "--body-file", ""], "--body-file", "a file")
         self.refused([*send, "--body-file", str(self.file("vast", "x\n" * 600000))], "--body-file", "vast", "1048576")
         self.refused([*send, "--header", "no colon"], "--header", "no colon", "Name: text")
@@ -267,7 +267,7 @@ class BadInput(ProbeCase):
             return f"--extra-opts=check@{self.file('options.ini', content)}"
 
         self.refused([f"--extra-opts=check@{self.folder}/absent.ini"], "--extra-opts", "absent.ini", "No such file")
-        self.refused([f"--extra-opts=check@{self.folder}"], "--extra-opts", "directory")
+        self.refused([f"--extra-opts=check@{self.folder}"], "--extra-opts", str(self.folder))
         self.refused([ini("[other]\nport = 25\n")], "--extra-opts", "[check]", "options.ini")
         self.refused(["--extra-opts", ini("[other]\n").split("=", 1)[1]], "--extra-opts", "[check]")
         self.refused([ini("[check]\nfrobnicate = 1\n")], "options.ini:2", "frobnicate", "name of an option")

@@ -101,8 +101,9 @@ class Authentication(ProbeCase):
                 self.assert_verdict(whole, CRITICAL, "auth", "auth_rejected", 535)
 
     def test_clear_text_is_refused_by_us(self):
-        # The built-in module takes STARTTLS where it is offered, and here it is not.
-        verified = ("--module", "smtp", "--tls-verify", "require", "--output", "json", "-vvv")
+        # The module takes STARTTLS where it is offered, and here it is not.
+        module = self.file("verified.yml", "modules: {verified: {tls: {mode: opportunistic, verify: require}}}\n")
+        verified = ("--config", module, "--module", "verified", "--output", "json", "-vvv")
         outcome = self.login("auth_clear", "PLAIN", *verified)
         result = self.assert_verdict(outcome, UNKNOWN, "auth", "auth_needs_tls")
         self.assertIsNone(step(result, "auth")["code"] if step(result, "auth") else None)

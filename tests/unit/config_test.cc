@@ -180,7 +180,14 @@ TEST(Config, TheBuiltInModules) {
 TEST(Config, UntilIsAsDeepAsTheModuleNeeds) {
   EXPECT_EQ(only_module("{}").plan.dialogue.until, Step::Ehlo);
   EXPECT_EQ(only_module("{}").plan.dialogue.tls, TlsMode::Opportunistic);
-  EXPECT_EQ(only_module("{tls: {verify: warn}}").plan.dialogue.tls, TlsMode::Opportunistic);
+  EXPECT_EQ(only_module("{tls: {verify: report}}").plan.dialogue.tls, TlsMode::Opportunistic);
+  // What is demanded of TLS is not met by none, unless the module says that it may be.
+  for (const std::string demand :
+       {"verify: warn", "verify: require", "min_version: TLS1.3", "expiry: {warning: 21d}"}) {
+    EXPECT_EQ(only_module("{tls: {" + demand + "}}").plan.dialogue.tls, TlsMode::Starttls);
+    EXPECT_EQ(only_module("{tls: {mode: opportunistic, " + demand + "}}").plan.dialogue.tls,
+              TlsMode::Opportunistic);
+  }
   EXPECT_EQ(only_module("{tls: {mode: starttls}}").plan.dialogue.until, Step::EhloTls);
   EXPECT_EQ(only_module("{mail: {from: ''}}").plan.dialogue.until, Step::Mail);
   EXPECT_EQ(only_module("{mail: {from: ''}}").plan.dialogue.from, "");
