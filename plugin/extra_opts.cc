@@ -105,12 +105,16 @@ Result<void> take_line(std::string_view line, const std::string& origin,
   if (equals != std::string_view::npos) value = unquoted(trimmed(line.substr(equals + 1)));
   const OptionRow* const row = row_of_key(key);
   if (row == nullptr) {
-    // Its first word only: the rest may be a secret that lacks its '='.
-    return error(origin + "got " + quoted(key.substr(0, key.find_first_of(" \t:"))) +
-                 ", expected the name of an option");
+    // Without a '=' it may be a secret that stands alone: not for anybody's eyes.
+    const std::string got = value ? "got " + quoted(key.substr(0, key.find_first_of(" \t:")))
+                                  : std::string("got a line without '='");
+    return error(origin + got + ", expected the name of an option");
   }
   const std::string name(row->name);
-  if (row->id == OptionId::ExtraOpts) return error(origin + name + ": not in an ini file");
+  for (const OptionId id :
+       {OptionId::ExtraOpts, OptionId::Help, OptionId::Version, OptionId::Explain}) {
+    if (row->id == id) return error(origin + name + ": not in an ini file");
+  }
   if (row->argument != OptionArgument::None) {
     if (!value) return error(origin + name + ": needs a value, expected " + std::string(row->word));
     settings.push_back(Setting{row, std::string(*value), origin});

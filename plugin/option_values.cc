@@ -246,7 +246,10 @@ Done apply(Draft& draft, Id id, Value value) {
     case Id::Command:
       return onto(parse_command(value), draft.commands, first);
     case Id::Response:
-      return onto(ReplyRegex::compile(value), draft.responses, first);
+      return onto(ReplyRegex::compile(value).map_error([&value](const Error& wrong) {
+        return Error{"got " + quoted(value) + ": " + wrong.text};
+      }),
+                  draft.responses, first);
     case Id::ExpectBanner:
       return expect_banner(draft, value);
     case Id::Expect:

@@ -320,6 +320,9 @@ Result<void> check(const Options& options) {
     const std::string twice = option.substr(2) + ' ';
     return error(option + ": " + (text.starts_with(twice) ? text.substr(twice.size()) : text));
   }
+  if (text.find("both required and forbidden") != std::string::npos) {
+    return error("--forbid-extension: " + text);
+  }
   return error("options: " + text);
 }
 

@@ -193,11 +193,6 @@ void read_thresholds(Section& module, ProbePlan& plan) {
 void read_extensions(Section& module, ProbePlan& plan) {
   module.read_list("require_extensions", plan.require_extensions, false, parse_extension_name);
   module.read_list("forbid_extensions", plan.forbid_extensions, false, parse_extension_name);
-  for (const std::string& name : plan.require_extensions) {
-    for (const std::string& forbidden : plan.forbid_extensions) {
-      if (name == forbidden) module.fault(fmt::format("{} is both required and forbidden", name));
-    }
-  }
 }
 
 void read_network(Section& section, ProbePlan& plan) {

@@ -94,6 +94,16 @@ Text idle_threshold(const ProbePlan& plan) {
   return {};
 }
 
+Text extension_fault(const ProbePlan& plan) {
+  for (const Text& name : plan.require_extensions) {
+    const auto& forbidden = plan.forbid_extensions;
+    if (std::find(forbidden.begin(), forbidden.end(), name) != forbidden.end()) {
+      return name + " is both required and forbidden";
+    }
+  }
+  return {};
+}
+
 Text auth_fault(const AuthPlan& auth) {
   const Credentials& credentials = auth.credentials;
   const Text mechanism(mechanism_name(auth.mechanism));
@@ -241,6 +251,7 @@ Result<void> check_plan(const ProbePlan& plan) {
   if (fault.empty()) fault = place_fault(plan);
   if (fault.empty()) fault = idle_expectation(dialogue);
   if (fault.empty()) fault = idle_threshold(plan);
+  if (fault.empty()) fault = extension_fault(plan);
   if (!fault.empty()) return error(std::move(fault));
   return {};
 }

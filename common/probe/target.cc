@@ -197,6 +197,10 @@ Result<Target> parse_authority(std::string_view text, std::string_view rest, boo
       return refuse(text, "neither an IPv6 address nor one host and one port");
     }
     const Result<int> port = parse_port(port_text);
+    const bool domain = port_text.find_first_not_of("0123456789") != std::string_view::npos;
+    if (!port && domain && same_without_case(host, "mx")) {
+      return refuse(text, "every exchanger of a domain is not probed yet; wanted one host");
+    }
     if (!port) return refuse(text, "wanted a port from 1 to 65535 behind the colon");
     target.port = *port;
   }

@@ -167,6 +167,9 @@ std::string explain_code(int code, const ReplyCodeMeaning& row) {
   if (code >= 400) {
     out += line("            ", "as the answer to a raw command (-C) without its -R: WARNING");
   }
+  if (code >= 400) {
+    out += line("            ", "at the banner under the name check_smtp, or against -e: WARNING");
+  }
   if (code != 221) out += line("            ", "at quit: shown, the verdict stays");
   out += line("advice:     ", row.advice);
   return out;
@@ -205,11 +208,34 @@ std::optional<std::string> explain_status(const EnhancedStatus& status) {
   return out;
 }
 
+// Lines of at most 80 columns; what is carried over stands under the first line's words.
+std::string wrapped(std::string_view text) {
+  constexpr std::size_t kColumns = 80;
+  constexpr std::string_view kIndent = "              ";
+  std::string out;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    for (std::size_t room = kColumns; line.size() > room; room = kColumns - kIndent.size()) {
+      const std::size_t blank = line.rfind(' ', room);
+      if (blank == std::string_view::npos || blank < kIndent.size()) break;
+      out += std::string(line.substr(0, blank)) + "\n" + std::string(kIndent);
+      line.remove_prefix(blank + 1);
+    }
+    out += std::string(line) + "\n";
+  }
+  return out;
+}
+
+std::optional<std::string> wrapped(const std::optional<std::string>& text) {
+  return text ? std::optional(wrapped(std::string_view(*text))) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> explain(std::string_view code) {
   const std::optional<EnhancedStatus> status = parse_enhanced_status(code);
-  if (status) return explain_status(*status);
+  if (status) return wrapped(explain_status(*status));
   if (code.size() != 3) return std::nullopt;
   int value = 0;
   for (const char c : code) {
@@ -218,7 +244,7 @@ std::optional<std::string> explain(std::string_view code) {
   }
   const ReplyCodeMeaning* row = reply_code_meaning(value);
   if (row == nullptr) return std::nullopt;
-  return explain_code(value, *row);
+  return wrapped(std::string_view(explain_code(value, *row)));
 }
 
 }  // namespace smtpprobe

@@ -20,13 +20,13 @@ Result<ReplyPattern> ReplyPattern::parse(std::string_view text) {
       pattern.klass_ = klass;
       return pattern;
     }
-    if (is_digit(text[1]) && is_digit(text[2])) {
+    if (is_digit(text[1]) && text[1] <= '5' && is_digit(text[2])) {
       pattern.code_ = klass * 100 + (text[1] - '0') * 10 + (text[2] - '0');
       return pattern;
     }
   }
   return error("got " + quoted_value(text) +
-               ", expected a code from 200 to 599, a class from 2xx to 5xx or an enhanced status "
+               ", expected a code from 200 to 559, a class from 2xx to 5xx or an enhanced status "
                "such as 5.7.1");
 }
 

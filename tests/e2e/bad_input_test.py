@@ -278,7 +278,7 @@ class BadInput(ProbeCase):
         self.refused([ini("[check\nport = 25\n")], "options.ini:1", "[SECTION]")
         self.refused([ini("[check]\nextra-opts = x\n")], "options.ini:2", "extra-opts")
         self.refused([ini("[check]\nssl\nstarttls\n")], "--ssl", "--starttls")
-        self.refused([ini("[check]\npassword hunter2\n")], "options.ini:2", "password")
+        self.refused([ini("[check]\npassword hunter2\n")], "options.ini:2", "got a line without")
         self.refused(["--extra-opts=check@-"], "--extra-opts", "standard input", stdin="[other]\n")
         for variable, value in (("MP_CONFIG_FILE", f"{self.folder}/absent.ini"),):
             self.refused(["--extra-opts=check"], "--extra-opts", "absent.ini", env=environment(**{variable: value}))

@@ -80,7 +80,7 @@ TEST(ExtraOpts, FaultsNameFileAndLine) {
   EXPECT_EQ(section("[check_smtp_probe]\n\nprot=25\n"),
             "x.ini:3: got 'prot', expected the name of an option");
   EXPECT_EQ(section("[check_smtp_probe]\nauthpasz s3cret\n"),
-            "x.ini:2: got 'authpasz', expected the name of an option");
+            "x.ini:2: got a line without '=', expected the name of an option");
   EXPECT_EQ(section("[check_smtp_probe]\nport\n"), "x.ini:2: port: needs a value, expected PORT");
   EXPECT_EQ(section("[check_smtp_probe\n"), "x.ini:1: got '[check_smtp_probe', expected [SECTION]");
   EXPECT_EQ(section("[check_smtp_probe]\nextra-opts=x\n"),

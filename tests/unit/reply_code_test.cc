@@ -321,8 +321,24 @@ TEST(EnhancedStatusMeaning, TheRegistryAndNothingElse) {
 
 std::string explained(std::string_view code) { return explain(code).value_or("nothing"); }
 
-bool says(const std::string& text, std::string_view words) {
+// Whatever line ends stand between the words.
+bool says(std::string text, std::string_view words) {
+  constexpr std::string_view kCarriedOver = "\n              ";
+  for (std::size_t at = text.find(kCarriedOver); at != std::string::npos;
+       at = text.find(kCarriedOver, at)) {
+    text.replace(at, kCarriedOver.size(), " ");
+  }
   return text.find(words) != std::string::npos;
+}
+
+TEST(Explain, NoLineIsOver80Columns) {
+  for (int code = 200; code < 560; ++code) {
+    std::string text = explain(std::to_string(code)).value_or("");
+    for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+      EXPECT_LE(end, 80U) << text.substr(0, end);
+      text.erase(0, end + 1);
+    }
+  }
 }
 
 TEST(Explain, EveryCodeOfTheTableHasItsWords) {

@@ -19,9 +19,9 @@ Reply reply(int code, std::string_view status = {}) {
 
 TEST(ReplyPattern, TakesCodesClassesAndStatuses) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"200", "200"},     {"250", "250"},     {"599", "599"},        {"2xx", "2xx"},
+      {"200", "200"},     {"250", "250"},     {"559", "559"},        {"2xx", "2xx"},
       {"3XX", "3xx"},     {"4xX", "4xx"},     {"5Xx", "5xx"},        {"5.7.1", "5.7.1"},
-      {"2.0.0", "2.0.0"}, {"4.7.1", "4.7.1"}, {"5.07.001", "5.7.1"}, {"290", "290"},
+      {"2.0.0", "2.0.0"}, {"4.7.1", "4.7.1"}, {"5.07.001", "5.7.1"}, {"259", "259"},
   };
   for (const auto& [text, canonical] : cases) {
     const Result<ReplyPattern> pattern = ReplyPattern::parse(text);
@@ -33,21 +33,22 @@ TEST(ReplyPattern, TakesCodesClassesAndStatuses) {
 
 TEST(ReplyPattern, RefusesTheRest) {
   for (const std::string& text :
-       {""s,      "2"s,     "25"s,     "2500"s,    "1xx"s,   "6xx"s,     "0xx"s, "xxx"s,
-        "2x0"s,   "25x"s,   "2x"s,     "2xxx"s,    "199"s,   "600"s,     "100"s, "000"s,
-        "-250"s,  "+25"s,   " 250"s,   "250 "s,    "250\n"s, "250,550"s, "5.7"s, "5.7.x"s,
-        "3.7.1"s, "1.7.1"s, "5.7.1 "s, "5.7.1.1"s, "ok"s,    "25\0"s,    "2**"s}) {
+       {""s,        "2"s,    "25"s,    "2500"s,    "1xx"s,  "6xx"s,   "0xx"s,   "xxx"s,   "2x0"s,
+        "25x"s,     "2x"s,   "2xxx"s,  "199"s,     "600"s,  "100"s,   "000"s,   "-250"s,  "+25"s,
+        " 250"s,    "250 "s, "250\n"s, "250,550"s, "5.7"s,  "5.7.x"s, "3.7.1"s, "1.7.1"s, "5.7.1 "s,
+        "5.7.1.1"s, "ok"s,   "560"s,   "599"s,     "25\0"s, "2**"s}) {
     const Result<ReplyPattern> pattern = ReplyPattern::parse(text);
     ASSERT_FALSE(pattern.has_value()) << testing::PrintToString(text);
     const std::string& words = pattern.error().text;
     EXPECT_TRUE(words.starts_with("got '")) << words;
-    EXPECT_NE(words.find("expected a code from 200 to 599"), std::string::npos) << words;
+    EXPECT_NE(words.find("expected a code from 200 to 559"), std::string::npos) << words;
     EXPECT_EQ(words.find('\n'), std::string::npos) << words;
   }
 }
 
 TEST(ReplyPattern, MatchesEveryCodeAsItSays) {
-  for (int wanted = 200; wanted < 600; wanted += 13) {
+  for (int wanted = 200; wanted < 560; wanted += 13) {
+    if (wanted / 10 % 10 > 5) continue;  // no reply code
     const ReplyPattern exact = *ReplyPattern::parse(std::to_string(wanted));
     const ReplyPattern klass = *ReplyPattern::parse(std::to_string(wanted / 100) + "xx");
     for (int code = 200; code < 560; ++code) {
