@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=(--dry-run -Werror)
 [ "${1:-}" != --fix ] || mode=(-i)
-find common plugin exporter tests -name '*.h' -o -name '*.cc' | sort | xargs clang-format "${mode[@]}"
+find . -path ./build -prune -o \( -name '*.h' -o -name '*.cc' \) -print | sort | xargs clang-format "${mode[@]}"
