@@ -2,6 +2,7 @@
 on high loopback ports, beside whatever the system runs. Both need root and their Debian package; `missing()`
 says what is lacking."""
 
+import atexit
 import http.server
 import json
 import os
@@ -110,6 +111,8 @@ class Postfix:
 
     def __init__(self, sasl_socket="/nonexistent"):
         self.folder = make_folder("postfix")
+        atexit.register(self.stop)  # also when the tests are interrupted
+        self.started = False
         self.certificates = write_certificates(self.folder / "certificates")
         self.config = self.folder / "config"
         self.queue = self.folder / "queue"
@@ -121,6 +124,7 @@ class Postfix:
         self.log_file = self.folder / "maillog"
         self._write_config(sasl_socket)
         try:
+            self.started = True
             self._postfix("start")
             for name, port in self.ports.items():
                 wait_until(lambda: listens(port), f"Postfix does not listen as {name}: {self.log()}")
@@ -205,8 +209,10 @@ class Postfix:
                 if f" {listener}/smtpd[" in line and ": disconnect from " in line]
 
     def stop(self):
+        atexit.unregister(self.stop)
         try:
-            self._postfix("stop")
+            if self.started:
+                self._postfix("stop")
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -315,6 +321,7 @@ class Dovecot:
         self.process = subprocess.Popen(
             ["/usr/sbin/dovecot", "-F", "-c", str(self.folder / "dovecot.conf")],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        atexit.register(self.stop)  # also when the tests are interrupted
         try:
             wait_until(lambda: listens(self.lmtp_port) or self.process.poll() is not None, "nobody listens")
             wait_until(self.lmtp_socket.exists, "no unix socket", 5)
@@ -333,6 +340,7 @@ class Dovecot:
         return [one.read_text() for one in folder.iterdir()] if folder.exists() else []
 
     def stop(self):
+        atexit.unregister(self.stop)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

@@ -2,6 +2,7 @@
 77 (CTest: skipped) when one could not run, whose reason is printed."""
 
 import pathlib
+import signal
 import sys
 import unittest
 
@@ -9,6 +10,7 @@ SKIPPED = 77
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     program = unittest.main(module=sys.argv[1], argv=sys.argv[1:], exit=False)
     result = program.result
