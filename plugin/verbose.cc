@@ -54,7 +54,7 @@ std::string reply_words(const Reply& reply) {
 }
 
 std::string failure_words(Reason reason, const std::string& detail) {
-  const std::string words(reason_words(reason));
+  std::string words(reason_words(reason));
   if (detail.empty()) return words;
   return detail.starts_with(words) ? detail : words + ": " + detail;
 }
