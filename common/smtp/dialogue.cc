@@ -135,8 +135,17 @@ void Dialogue::on_reply(Reply reply, Instant at) {
   // "220 2.3.19 ready" is a version, not a status (RFC 2034 s4 leaves out banner and EHLO).
   const bool hello = step_ == Step::Banner || step_ == Step::Ehlo || step_ == Step::EhloTls;
   if (hello && reply.klass() == 2) reply.status.reset();
-  write_down_reply(reply, at);
-  keep_worst(reply, at);
+  if (step_ == Step::Auth && reply.code == 334) {
+    // A challenge with what was answered is enough to guess a password against (SCRAM's nonce, salt
+    // and signature): the books do not hold it.
+    Reply challenge = reply;
+    challenge.lines = {"****"};
+    write_down_reply(challenge, at);
+    keep_worst(challenge, at);
+  } else {
+    write_down_reply(reply, at);
+    keep_worst(reply, at);
+  }
   notes_ |= reply.notes;
   last_code_ = reply.code;
   answered_ = step_;

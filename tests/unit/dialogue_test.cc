@@ -602,6 +602,17 @@ TEST(DialogueAuth, SecretsStandNowhereInTheBooks) {
   EXPECT_EQ(login.transcript().find(base64_encode("hunter2!")), std::string::npos);
 }
 
+TEST(DialogueAuth, ChallengesStandNowhereInTheBooks) {
+  Talk talk(auth_plan(Mechanism::CramMd5));
+  const std::string challenge = base64_encode("<1896.697170952@postoffice.example.net>");
+  talk.server("220 mx\r\n").server("250-mx\r\n250 AUTH CRAM-MD5\r\n");
+  talk.server("334 " + challenge + "\r\n");
+  EXPECT_NE(talk.said().find("CRAM-MD5\r\n"), std::string::npos);
+  EXPECT_EQ(talk.transcript().find(challenge), std::string::npos) << talk.transcript();
+  EXPECT_NE(talk.transcript().find("334 ****"), std::string::npos) << talk.transcript();
+  EXPECT_EQ(talk.step(Step::Auth)->reply->text(), "****");
+}
+
 TEST(DialogueAuth, NothingGoesOutWithoutVerifiedTls) {
   DialoguePlan plan = auth_plan(Mechanism::Plain);
   plan.auth->without_verified_tls = false;
