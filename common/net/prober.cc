@@ -348,12 +348,13 @@ bool Session::refused_midway(const Action& action) {
   const bool refusal = buffer[0] == '4' || buffer[0] == '5';
   if (refusal) dialogue_->on_sent(heard.at);
   dialogue_->on_received({buffer.data(), heard.bytes}, heard.at);
-  if (dialogue_->next().kind == Action::Kind::Receive) return false;  // not all of the reply
-  if (dialogue_->next().kind != Action::Kind::Close) {
-    dialogue_->on_channel_end(Reason::ConnectionClosed, "the message was cut short", heard.at);
-  }
   busy_ = false;
   sent_ = 0;
+  const Action::Kind next = dialogue_->next().kind;
+  const bool whole = next != Action::Kind::Receive;
+  if (whole && next != Action::Kind::Close) {
+    dialogue_->on_channel_end(Reason::ConnectionClosed, "the message was cut short", heard.at);
+  }
   return true;
 }
 
