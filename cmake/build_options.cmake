@@ -30,5 +30,6 @@ if(SMTPPROBE_SANITIZE)
     -fno-sanitize-recover=all)
   target_link_options(smtpprobe_options INTERFACE -fsanitize=${SMTPPROBE_SANITIZE})
 elseif(SMTPPROBE_STATIC)
-  target_link_options(smtpprobe_options INTERFACE -static-libstdc++ -static-libgcc)
+  target_link_options(smtpprobe_options INTERFACE
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SMTPPROBE_SHARED>>>:-static-libstdc++;-static-libgcc>)
 endif()

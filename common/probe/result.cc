@@ -17,7 +17,7 @@ Duration ProbeResult::response_time() const {
     if (record.step == Step::Quit) continue;
     last = last ? std::max(*last, record.ended) : record.ended;
   }
-  return last.value_or(ended) - began;
+  return last.value_or(ended) - began - waited;
 }
 
 std::optional<double> ProbeResult::cert_days_left() const {

@@ -37,6 +37,7 @@ struct ProbeResult {
   WallTime started{};  // for the dates of certificates
   Instant began{};
   Instant ended{};                // after QUIT
+  Duration waited{};              // for its turn at this address; the time of no step
   std::vector<StepRecord> steps;  // those that ran, in order; Resolve only for a name
   std::optional<Failure> failure;
   std::vector<AddressAttempt> failed_attempts;
@@ -49,7 +50,7 @@ struct ProbeResult {
 
   // nullptr when the step did not run.
   const StepRecord* step(Step step) const;
-  // From the start to the last answer before QUIT: QUIT is outside the verdict.
+  // From the start to the last answer before QUIT, without `waited`: QUIT is outside the verdict.
   Duration response_time() const;
   // Days to the end of the certificate that expires first, of judged_chain(); nullopt without
   // certificates.

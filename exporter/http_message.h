@@ -1,0 +1,40 @@
+// One HTTP request and its answer as plain values: what the handlers see of HTTP. Only
+// http_server.cc knows Beast. RFC 9110.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace smtpprobe {
+
+struct HttpRequest {
+  std::string method;  // "GET", as it came
+  std::string target;  // "/probe?target=mx.test", as it came
+  // Header fields that handlers ask for; empty when absent.
+  std::string scrape_timeout;   // X-Prometheus-Scrape-Timeout-Seconds
+  std::string authorization;    // Authorization
+  std::string accept_encoding;  // Accept-Encoding
+};
+
+inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
+inline constexpr std::string_view kHtml = "text/html; charset=utf-8";
+inline constexpr std::string_view kExposition = "text/plain; version=0.0.4; charset=utf-8";
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type{kPlainText};
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  // more of them: Location, Allow
+};
+
+// A plain-text answer that is one line.
+inline HttpResponse plain_response(int status, std::string line) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(line) + '\n';
+  return response;
+}
+
+}  // namespace smtpprobe
