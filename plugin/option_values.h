@@ -22,6 +22,7 @@ struct Draft {
   PerStep<bool> step_expected{};
   std::optional<int> port;
   std::optional<Step> until;
+  Step module_needs = Step::Resolve;  // how deep what is in --module leads by itself
   TimeoutValue timeout;
   std::vector<std::string> commands;
   std::vector<ReplyRegex> responses;

@@ -113,7 +113,10 @@ Result<ProbePlan> base_plan(const Settings& settings, Target target) {
   }
   Result<ProbePlan> plan = plan_for(module->second, target);
   if (!plan) return error(name->name() + ": " + plan.error().text);
-  if (module->second.timeout) plan->timeout = *module->second.timeout;
+  if (module->second.timeout) {
+    plan->timeout = *module->second.timeout;
+    plan->dialogue.limits = StepLimits::within(plan->timeout);
+  }
   return plan;
 }
 
@@ -260,8 +263,10 @@ Result<void> settle_depth(Draft& draft) {
   if (draft.until) {
     dialogue.until = *draft.until;
   } else {
+    // A module's own depth stands unless the other options lead deeper than what it holds.
     const Step needed = default_until(plan);
-    dialogue.until = module_given ? std::max(dialogue.until, needed) : needed;
+    const bool deeper = !module_given || needed > draft.module_needs;
+    if (deeper) dialogue.until = module_given ? std::max(dialogue.until, needed) : needed;
   }
   if (!plan.message) return {};
   const Result<void> good = check_message(*plan.message);
@@ -274,16 +279,10 @@ void settle_time(Draft& draft) {
   if (draft.timeout.state) plan.timeout_state = *draft.timeout.state;
   if (!draft.timeout.seconds) return;
   using std::chrono::seconds;
-  constexpr seconds kDefault(10);
   constexpr seconds kNoLimit(3600);  // a check without any end would pile up
   const seconds total = *draft.timeout.seconds == seconds(0) ? kNoLimit : *draft.timeout.seconds;
   plan.timeout = total;
-  if (total <= kDefault) return;
-  StepLimits& limits = plan.dialogue.limits;
-  limits.reply = total;
-  limits.message = total * 2;
-  limits.connect = Duration(total) / 2;
-  limits.resolve = Duration(total) / 2;
+  plan.dialogue.limits = StepLimits::within(total);
 }
 
 // check_plan() speaks neither the options' words nor the configuration's: the option in front.
@@ -384,6 +383,7 @@ Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroun
   Result<ProbePlan> plan = base_plan(*settings, *target);
   if (!plan) return Unexpected(plan.error());
   options.plan = *std::move(plan);
+  draft.module_needs = default_until(options.plan);
   if (options.plan.message) draft.message = *options.plan.message;
   for (const Setting& setting : *settings) {
     if (Result<void> applied = apply_setting(draft, setting); !applied) {

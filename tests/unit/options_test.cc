@@ -501,6 +501,22 @@ TEST(Options, AModuleIsTheGroundTheOthersStandOn) {
       bad({"--config", "/nonexistent", "--module", "smtp", "mx"}).starts_with("--config: "));
 }
 
+TEST(Options, AModulesDepthIsKept) {
+  const SecretFile config(
+      "modules:\n"
+      "  shallow: {until: banner}\n"
+      "  half: {until: mail, mail: {from: a@b, to: [c@d]}}\n");
+  const auto depth = [&config](std::vector<std::string> words) {
+    words.insert(words.end(), {"mx", "--config", config.path()});
+    return good(words).plan.dialogue.until;
+  };
+  EXPECT_EQ(depth({"--module", "shallow"}), Step::Banner);
+  EXPECT_EQ(depth({"--module", "shallow", "-w", "3"}), Step::Banner);
+  EXPECT_EQ(depth({"--module", "shallow", "-f", "a@b"}), Step::Mail);
+  EXPECT_EQ(depth({"--module", "half"}), Step::Mail);
+  EXPECT_EQ(depth({"--module", "half", "--until", "rcpt"}), Step::Rcpt);
+}
+
 TEST(Options, AModulesPortIsKept) {
   EXPECT_EQ(good({"--module", "submission", "mx"}).plan.port, 587);
   EXPECT_EQ(good({"--module", "submission", "mx:2525"}).plan.port, 2525);
