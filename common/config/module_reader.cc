@@ -124,7 +124,7 @@ void read_mail(Section& module, DialoguePlan& dialogue) {
   section.finish();
 }
 
-void read_message(Section& module, ProbePlan& plan) {
+void read_message(Section& module, Module& made) {
   const YamlEntry* entry = module.map("message");
   if (!entry) return;
   const std::size_t faults_before = module.faults().count();
@@ -142,12 +142,13 @@ void read_message(Section& module, ProbePlan& plan) {
         message.headers.emplace_back(header.key, std::move(value));
     }
   }
-  section.read("body_file", message.body, read_body);
+  if (section.read("body_file", message.body, read_body))
+    made.body_file = section.find("body_file")->value.text;
   section.finish();
   if (module.faults().count() == faults_before) {
     if (const Result<void> good = check_message(message); !good) section.fault(good.error().text);
   }
-  plan.message = std::move(message);
+  made.plan.message = std::move(message);
 }
 
 void read_expect(Section& module, DialoguePlan& dialogue) {
@@ -253,7 +254,7 @@ Module read_module(Faults& faults, const YamlEntry& entry) {
   read_tls(section, plan);
   read_auth(section, module);
   read_mail(section, plan.dialogue);
-  read_message(section, plan);
+  read_message(section, module);
   read_expect(section, plan.dialogue);
   read_extensions(section, plan);
   read_thresholds(section, plan);
@@ -263,7 +264,10 @@ Module read_module(Faults& faults, const YamlEntry& entry) {
   section.finish();
   plan.dialogue.until = has_until ? until : default_until(plan);
   // As with addresses, one keeps the message and varies the depth.
-  if (plan.dialogue.until != Step::Message) plan.message.reset();
+  if (plan.dialogue.until != Step::Message) {
+    plan.message.reset();
+    module.body_file.clear();
+  }
   plan.port = module_port(module);
   if (faults.count() == faults_before) {
     if (const Result<void> good = check_plan(plan); !good) section.fault(good.error().text);
