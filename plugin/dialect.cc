@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "common/probe/printable.h"
+#include "common/probe/time_text.h"
 #include "plugin/output.h"
-#include "plugin/perfdata.h"
 
 namespace smtpprobe {
 namespace {

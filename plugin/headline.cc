@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/probe/printable.h"
-#include "plugin/perfdata.h"
+#include "common/probe/time_text.h"
 
 namespace smtpprobe {
 namespace {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/probe/printable.h"
-#include "plugin/verbose.h"
+#include "common/probe/time_text.h"
 
 namespace smtpprobe {
 namespace {

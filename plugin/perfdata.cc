@@ -3,8 +3,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <string_view>
+
+#include "common/probe/time_text.h"
 
 namespace smtpprobe {
 namespace {
@@ -27,23 +28,6 @@ std::string duration_item(std::string_view label, Duration duration, const Thres
 }
 
 }  // namespace
-
-// Integers throughout: exact, and far less code at start-up than printing a double.
-std::string fixed_seconds(Duration duration, unsigned decimals) {
-  std::int64_t unit = 1'000'000'000;  // nanoseconds in the last digit shown
-  std::int64_t per_second = 1;
-  for (unsigned i = 0; i < decimals; ++i) {
-    unit /= 10;
-    per_second *= 10;
-  }
-  const std::int64_t nanoseconds = std::max<std::int64_t>(
-      0, std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
-  const std::int64_t units = nanoseconds / unit + (nanoseconds % unit >= unit / 2 ? 1 : 0);
-  std::string text = std::to_string(units / per_second);
-  if (decimals == 0) return text;
-  const std::string fraction = std::to_string(units % per_second);
-  return text + '.' + std::string(decimals - fraction.size(), '0') + fraction;
-}
 
 std::string perfdata(const ProbePlan& plan, const ProbeResult& result, std::size_t number) {
   if (result.steps.empty()) return {};

@@ -10,9 +10,6 @@
 
 namespace smtpprobe {
 
-// "0.042133": rounded, never negative. `decimals` 0 to 6.
-std::string fixed_seconds(Duration duration, unsigned decimals);
-
 // Of one endpoint, without the '|'; empty when no clock ran. `number` counts the endpoints from 1:
 // from the second on it is a part of every label ("time_rcpt_2").
 std::string perfdata(const ProbePlan& plan, const ProbeResult& result, std::size_t number);

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "common/probe/printable.h"
-#include "plugin/headline.h"
-#include "plugin/perfdata.h"
+#include "common/probe/step_table.h"
+#include "common/probe/time_text.h"
 
 namespace smtpprobe {
 namespace {
@@ -31,100 +30,23 @@ std::string_view colour_of(State state) {
   return "";
 }
 
-std::string endpoint_text(const Endpoint& endpoint) {
-  if (endpoint.port == 0) return clean(endpoint.address);
-  return fmt::format("{} port {}", clean(endpoint.address), endpoint.port);
-}
-
-struct Row {
-  Step step = Step::Banner;
-  State state = State::Ok;
-  std::string code;
-  std::string status;
-  std::string seconds;
-  std::string text;  // raw
-};
-
-// A reply without the status that has a column of its own.
-std::string reply_words(const Reply& reply) {
-  std::string text = reply.text();
-  if (!reply.status || !leading_enhanced_status(text)) return text;
-  const std::size_t blank = text.find(' ');
-  return blank == std::string::npos ? std::string() : text.substr(blank + 1);
-}
-
-std::string failure_words(Reason reason, const std::string& detail) {
-  std::string words(reason_words(reason));
-  if (detail.empty()) return words;
-  return detail.starts_with(words) ? detail : words + ": " + detail;
-}
-
-std::string step_words(const ProbeResult& result, const StepRecord& record) {
-  std::string text;
-  if (record.reply) {
-    text = reply_words(*record.reply);
-  } else if (record.step == Step::Tls && result.tls && result.tls->established()) {
-    text = result.tls->version + ' ' + result.tls->cipher;
-    if (!result.tls->problems.empty()) {
-      text += ", " + problem_words(*result.tls, result.tls->problems.front());
-    }
-  } else if (record.reason != Reason::None) {
-    return failure_words(record.reason, record.detail);
-  } else if (record.step == Step::Resolve) {
-    text = result.endpoint.address;
-  } else if (record.step == Step::Connect) {
-    text = endpoint_text(result.endpoint);
-  }
-  return text;
-}
-
-State state_at(const Verdict& verdict, Step step) {
-  State state = State::Ok;
-  for (const Finding& finding : verdict.findings) {
-    if (finding.step == step) state = worse(state, finding.state);
-  }
-  return state;
-}
-
-std::vector<Row> rows(const ProbeResult& result, const Verdict& verdict) {
-  std::vector<Row> table;
-  for (const StepRecord& record : result.steps) {
-    Row row;
-    row.step = record.step;
-    row.state = state_at(verdict, record.step);
-    if (record.reply && record.reply->code != 0) row.code = std::to_string(record.reply->code);
-    if (record.reply && record.reply->status) row.status = to_string(*record.reply->status);
-    row.seconds = fixed_seconds(record.took, 6);
-    row.text = step_words(result, record);
-    table.push_back(std::move(row));
-  }
-  // A step that a failure names and that never ran: STARTTLS that was not offered.
-  if (result.failure && result.step(result.failure->step) == nullptr) {
-    const Failure& failure = *result.failure;
-    Row row;
-    row.step = failure.step;
-    row.state = state_at(verdict, failure.step);
-    row.text = failure_words(failure.reason, failure.detail);
-    table.push_back(std::move(row));
-  }
-  return table;
-}
-
 std::string steps_table(const ProbeResult& result, const Verdict& verdict, bool colour) {
-  const std::vector<Row> table = rows(result, verdict);
+  const std::vector<StepRow> table = step_rows(result, verdict);
   std::size_t status_width = std::string_view("status").size();
   std::size_t seconds_width = std::string_view("0.000000").size();
-  for (const Row& row : table) {
+  const auto seconds_of = [](const StepRow& row) {
+    return row.took ? fixed_seconds(*row.took, 6) : std::string("-");
+  };
+  for (const StepRow& row : table) {
     status_width = std::max(status_width, row.status.size());
-    seconds_width = std::max(seconds_width, row.seconds.size());
+    seconds_width = std::max(seconds_width, seconds_of(row).size());
   }
   std::string out = fmt::format("{:<8}  {:<4}  {:<{}}  {:>{}}  text\n", "step", "code", "status",
                                 status_width, "seconds", seconds_width);
-  for (const Row& row : table) {
-    std::string line =
-        fmt::format("{:<8}  {:<4}  {:<{}}  {:>{}}  ", step_name(row.step),
-                    row.code.empty() ? "-" : row.code, row.status.empty() ? "-" : row.status,
-                    status_width, row.seconds.empty() ? "-" : row.seconds, seconds_width);
+  for (const StepRow& row : table) {
+    std::string line = fmt::format(
+        "{:<8}  {:<4}  {:<{}}  {:>{}}  ", step_name(row.step), row.code.empty() ? "-" : row.code,
+        row.status.empty() ? "-" : row.status, status_width, seconds_of(row), seconds_width);
     line += printable_for_nagios(row.text, kColumns - std::min(kColumns, line.size()));
     line.erase(line.find_last_not_of(' ') + 1);
     if (colour) line.insert(0, colour_of(row.state)).append(kReset);
@@ -228,7 +150,7 @@ std::string addresses_text(const ProbeResult& result) {
                     clean(failure_words(attempt.reason, attempt.detail)),
                     fixed_seconds(attempt.took, 3)));
   }
-  if (!result.endpoint.address.empty()) add(out, "peer", endpoint_text(result.endpoint));
+  if (!result.endpoint.address.empty()) add(out, "peer", clean(endpoint_text(result.endpoint)));
   add(out, "local address", clean(result.endpoint.local_address));
   return out;
 }
@@ -267,33 +189,6 @@ std::string explanation(const ProbeResult& result) {
 }
 
 }  // namespace
-
-std::string rfc3339(WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-}
-
-std::string_view tls_verify_name(TlsVerify verify) {
-  switch (verify) {
-    case TlsVerify::Off:
-      return "off";
-    case TlsVerify::Report:
-      return "report";
-    case TlsVerify::Warn:
-      return "warn";
-    case TlsVerify::Require:
-      return "require";
-  }
-  return "";
-}
-
-long days_between(WallTime now, WallTime time) {
-  return std::chrono::floor<std::chrono::days>(time - now).count();
-}
 
 std::string verbose_text(const ProbePlan& plan, const ProbeResult& result, const Verdict& verdict,
                          int level, bool colour) {

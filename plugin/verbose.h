@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "common/probe/verdict.h"
 
@@ -13,11 +12,5 @@ namespace smtpprobe {
 // Whole lines; empty at level 0.
 std::string verbose_text(const ProbePlan& plan, const ProbeResult& result, const Verdict& verdict,
                          int level, bool colour);
-
-std::string rfc3339(WallTime time);  // "2026-11-23T12:00:00Z"
-std::string_view tls_verify_name(TlsVerify verify);
-
-// Whole days to `time`, rounded down; negative in the past.
-long days_between(WallTime now, WallTime time);
 
 }  // namespace smtpprobe

@@ -82,9 +82,14 @@ Reason channel_reason(Reason reason) {
 
 class Session {
  public:
-  Session(ProbePlan plan, std::shared_ptr<const TlsContext> tls, asio::any_io_executor executor)
-      : plan_(std::move(plan)),
+  Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
+          std::shared_ptr<const TlsContext> tls, AddressTurns* turns,
+          asio::any_io_executor executor)
+      : result_(result),
+        shared_plan_(std::move(plan)),
+        plan_(*shared_plan_),
         tls_(std::move(tls)),
+        turns_(turns),
         implicit_tls_(plan_.dialogue.tls == TlsMode::Implicit),
         transport_(std::move(executor)) {
     result_.began = now();
@@ -96,12 +101,13 @@ class Session {
   }
 
   asio::awaitable<void> run(Resolver& resolver);
-  ProbeResult take_result();
+  void finish_result();
 
  private:
   // Each of these two says whether to go on.
   asio::awaitable<bool> resolve(Resolver& resolver);
   asio::awaitable<bool> connect_any();
+  asio::awaitable<bool> take_turn(SocketAddress peer);
   asio::awaitable<ConnectOutcome> connect_one(SocketAddress peer, Instant limit);
   asio::awaitable<void> converse();
 
@@ -120,11 +126,19 @@ class Session {
   void channel_ended(IoResult outcome);
   void out_of_time();
 
-  ProbePlan plan_;
+  bool overtaken() const;
+  const std::string& tls_name() const {
+    return plan_.tls.server_name.empty() ? plan_.target.host : plan_.tls.server_name;
+  }
+
+  ProbeResult& result_;
+  std::shared_ptr<const ProbePlan> shared_plan_;
+  const ProbePlan& plan_;
   std::shared_ptr<const TlsContext> tls_;
+  AddressTurns* turns_;
+  std::optional<AddressTurns::Turn> turn_;
   bool implicit_tls_;
   Transport transport_;
-  ProbeResult result_;
   Instant deadline_{};
   std::vector<SocketAddress> addresses_;
   std::optional<SocketAddress> source_;
@@ -229,6 +243,27 @@ asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant
   co_return outcome;
 }
 
+// Our own restraint is not the server's time, and a probe that it left too little is not the
+// server's fault.
+asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
+  turn_.reset();
+  turn_ = turns_->try_take(peer);
+  if (turn_) co_return true;
+  const Instant began = now();
+  auto waiting = turns_->take(peer, deadline_);
+  turn_ = co_await std::move(waiting);
+  result_.waited += now() - began;
+  co_return turn_ || fail(Step::Resolve, Reason::ProbeRejected,
+                          "waited " + seconds_words(result_.waited) + " for other probes of " +
+                              peer.words() + " to end");
+}
+
+bool Session::overtaken() const {
+  if (!result_.failure || now() < deadline_ || 2 * result_.waited <= plan_.timeout) return false;
+  return result_.failure->reason == Reason::Timeout ||
+         result_.failure->reason == Reason::ConnectTimeout;
+}
+
 asio::awaitable<bool> Session::connect_any() {
   StepRecord record;
   record.step = Step::Connect;
@@ -237,6 +272,11 @@ asio::awaitable<bool> Session::connect_any() {
     const bool last = i + 1 == addresses_.size();
     if (i > 0 && now() >= deadline_) break;
     describe(addresses_[i]);
+    if (turns_ != nullptr) {
+      auto waiting = take_turn(addresses_[i]);
+      const bool in = co_await std::move(waiting);
+      if (!in) co_return false;
+    }
     const Instant limit =
         last ? deadline_ : std::min(deadline_, now() + plan_.dialogue.limits.of(Step::Connect));
     auto connecting = connect_one(addresses_[i], limit);
@@ -276,7 +316,7 @@ void Session::describe(const SocketAddress& peer) {
 void Session::prepare_dialogue() {
   const SocketAddress local = SocketAddress::local_end(transport_.fd());
   if (local.ip_version() != 0) result_.endpoint.local_address = local.text();
-  DialoguePlan& plan = plan_.dialogue;
+  DialoguePlan plan = plan_.dialogue;
   if (plan.helo_name.empty()) plan.helo_name = own_helo_name(local);
 
   const bool loopback = result_.endpoint.loopback;
@@ -377,7 +417,7 @@ IoState Session::start_tls() {
   if (!busy_) {
     // With implicit TLS nothing went before, and the handshake itself tells what is no TLS.
     if (!implicit_tls_ && hear() != IoState::NotYet) return IoState::Done;
-    SslSession session = tls_ ? tls_->new_session(plan_.target.host) : nullptr;
+    SslSession session = tls_ ? tls_->new_session(tls_name()) : nullptr;
     if (!session) {
       HandshakeReport report;
       report.reason = Reason::LocalError;
@@ -427,7 +467,7 @@ void Session::out_of_time() {
   dialogue_->on_deadline(now());
 }
 
-ProbeResult Session::take_result() {
+void Session::finish_result() {
   if (dialogue_) {
     const auto& steps = dialogue_->steps();
     result_.steps.insert(result_.steps.end(), steps.begin(), steps.end());
@@ -437,19 +477,34 @@ ProbeResult Session::take_result() {
     result_.auth_mechanism = dialogue_->auth_mechanism();
     result_.notes = dialogue_->notes();
   }
+  if (overtaken()) {
+    const std::string_view step = step_name(result_.failure->step);
+    fail(Step::Resolve, Reason::ProbeRejected,
+         "waited " + seconds_words(result_.waited) + " for other probes, no time was left at " +
+             std::string(step));
+  }
   result_.ended = now();
-  return std::move(result_);
 }
 
 }  // namespace
 
-asio::awaitable<ProbeResult> probe(ProbePlan plan, std::shared_ptr<const TlsContext> tls,
-                                   Resolver& resolver) {
+asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
+                                 std::shared_ptr<const TlsContext> tls, Resolver& resolver,
+                                 AddressTurns* turns) {
   const auto executor = co_await asio::this_coro::executor;
-  Session session(std::move(plan), std::move(tls), executor);
+  Session session(result, std::move(plan), std::move(tls), turns, executor);
   auto running = session.run(resolver);
   co_await std::move(running);
-  co_return session.take_result();
+  session.finish_result();
+}
+
+asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
+                                   std::shared_ptr<const TlsContext> tls, Resolver& resolver,
+                                   AddressTurns* turns) {
+  ProbeResult result;
+  auto probing = probe_into(result, std::move(plan), std::move(tls), resolver, turns);
+  co_await std::move(probing);
+  co_return result;
 }
 
 }  // namespace smtpprobe

@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 
+#include "common/net/address_turns.h"
 #include "common/net/resolver.h"
 #include "common/net/tls_context.h"
 #include "common/probe/plan.h"
@@ -15,9 +16,18 @@ namespace smtpprobe {
 
 // One endpoint of `plan`: of several addresses the first that connects. `tls` is made from the
 // plan's TlsPlan; null when no TLS is planned. `resolver` outlives the call and is not asked for an
-// address or a unix socket. Ends within plan.timeout, QUIT included; whatever the peer does is in
-// the result. May be dropped at any wait.
-boost::asio::awaitable<ProbeResult> probe(ProbePlan plan, std::shared_ptr<const TlsContext> tls,
-                                          Resolver& resolver);
+// address or a unix socket. With `turns`, which outlives the call too, it waits for its turn at
+// each address (ProbeResult::waited; the time of no step): where that took the time the probe would
+// have needed, it is probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer
+// does is in the result. May be dropped or cancelled (terminal) at any wait.
+boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
+                                          std::shared_ptr<const TlsContext> tls, Resolver& resolver,
+                                          AddressTurns* turns = nullptr);
+
+// The same into a new ProbeResult, which outlives the call: where thousands wait at a time, room
+// for a second one in each of them counts.
+boost::asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
+                                        std::shared_ptr<const TlsContext> tls, Resolver& resolver,
+                                        AddressTurns* turns = nullptr);
 
 }  // namespace smtpprobe

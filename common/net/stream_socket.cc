@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,12 +34,24 @@ Instant arrival_of(msghdr& message, Instant now) {
   return now;
 }
 
-}  // namespace
-
-StreamSocket::StreamSocket(int fd) : fd_(fd) {
-  // Not every family of sockets has stamps; arrival is the moment of the read then.
+// Not every family of sockets has stamps; arrival is the moment of the read then.
+void ask_for_stamps(int fd) {
   const int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
   ::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
+}
+
+}  // namespace
+
+ReceiveStamps::ReceiveStamps() : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+  if (fd_ >= 0) ask_for_stamps(fd_);
+}
+
+ReceiveStamps::~ReceiveStamps() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+StreamSocket::StreamSocket(int fd) : fd_(fd) {
+  ask_for_stamps(fd);
   mark_sent();
 }
 
@@ -56,10 +69,7 @@ StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
   } while (got < 0 && errno == EINTR);
   if (got < 0) return {0, errno, false};
   const Instant now = std::chrono::steady_clock::now();
-  // The kernel leaves this mode by itself. A delayed ACK makes a server with Nagle's algorithm hold
-  // back its next segment, and 40 ms of ours would be booked as the server's.
-  const int on = 1;
-  ::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  heard_ = true;
   arrival_ = got == 0 ? now : std::clamp(arrival_of(message, now), std::min(sent_, now), now);
   return {static_cast<std::size_t>(got), 0, got == 0};
 }
@@ -73,7 +83,14 @@ StreamSocket::Outcome StreamSocket::send(std::string_view bytes) {
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return {0, errno, false};
   sent_ = before;
+  heard_ = false;
   return {static_cast<std::size_t>(sent), 0, false};
+}
+
+void StreamSocket::acknowledge() {
+  if (!heard_) return;
+  const int on = 1;
+  ::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 Instant StreamSocket::mark_sent() { return sent_ = std::chrono::steady_clock::now(); }

@@ -25,6 +25,11 @@ class StreamSocket {
   Outcome receive(std::span<char> buffer);
   Outcome send(std::string_view bytes);
 
+  // Before a wait for more of what has begun to come: acknowledges what came, at once. A delayed
+  // ACK makes a server with Nagle's algorithm hold back its next segment, and 40 ms of ours would
+  // be booked as the server's. What we answer acknowledges by itself.
+  void acknowledge();
+
   int fd() const { return fd_; }
   // When the last byte that receive() returned was here: not before sent(), not after now.
   Instant arrival() const { return arrival_; }
@@ -35,8 +40,23 @@ class StreamSocket {
 
  private:
   int fd_ = -1;
+  bool heard_ = false;  // something since the last send
   Instant sent_{};
   Instant arrival_{};
+};
+
+// Keeps the kernel's receive timestamps switched on while it lives. The first socket that asks for
+// them and the last one that had them make the kernel patch its own code on all cores, which costs
+// more than a probe: for programs that make many.
+class ReceiveStamps {
+ public:
+  ReceiveStamps();
+  ~ReceiveStamps();
+  ReceiveStamps(const ReceiveStamps&) = delete;
+  ReceiveStamps& operator=(const ReceiveStamps&) = delete;
+
+ private:
+  int fd_ = -1;
 };
 
 }  // namespace smtpprobe

@@ -260,6 +260,7 @@ void Transport::set_alarm(Instant deadline) {
 
 asio::awaitable<bool> Transport::wait(Instant deadline) {
   if (std::chrono::steady_clock::now() >= deadline) co_return false;
+  if (want_ == Want::Read) socket_.acknowledge();
   set_alarm(deadline);
   waiting_ = true;
   const auto kind = want_ == Want::Read ? asio::posix::descriptor_base::wait_read

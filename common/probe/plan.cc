@@ -4,6 +4,8 @@
 #include <array>
 
 #include "common/probe/printable.h"
+#include "common/smtp/message.h"
+#include "common/smtp/sasl.h"
 
 namespace smtpprobe {
 
@@ -203,6 +205,20 @@ Text place_fault(const ProbePlan& plan) {
 
 }  // namespace
 
+std::string_view tls_verify_name(TlsVerify verify) {
+  switch (verify) {
+    case TlsVerify::Off:
+      return "off";
+    case TlsVerify::Report:
+      return "report";
+    case TlsVerify::Warn:
+      return "warn";
+    case TlsVerify::Require:
+      return "require";
+  }
+  return "";
+}
+
 std::string_view tls_version_name(TlsVersion version) {
   return kTlsVersions[static_cast<std::size_t>(version)];
 }
@@ -253,6 +269,20 @@ Result<void> check_plan(const ProbePlan& plan) {
   if (fault.empty()) fault = idle_threshold(plan);
   if (fault.empty()) fault = extension_fault(plan);
   if (!fault.empty()) return error(std::move(fault));
+  return {};
+}
+
+Result<void> check_means(const ProbePlan& plan) {
+  if (plan.dialogue.until == Step::Message && plan.message) {
+    Result<void> message = check_message(*plan.message);
+    if (!message) return message;
+  }
+  const std::optional<AuthPlan>& auth = plan.dialogue.auth;
+  if (auth && auth->mechanism != Mechanism::Auto) {
+    std::string why;
+    if (!make_sasl_client(auth->mechanism, auth->credentials, &why))
+      return error(std::string(mechanism_name(auth->mechanism)) + " cannot be had: " + why);
+  }
   return {};
 }
 

@@ -24,6 +24,7 @@ enum class ProxyHeader : std::uint8_t { None, V1, V2, Local };
 enum class TlsVerify : std::uint8_t { Off, Report, Warn, Require };
 enum class TlsVersion : std::uint8_t { Tls1_0, Tls1_1, Tls1_2, Tls1_3 };
 
+std::string_view tls_verify_name(TlsVerify verify);     // "require"
 std::string_view tls_version_name(TlsVersion version);  // "TLSv1.2"
 std::optional<TlsVersion> tls_version_from_name(
     std::string_view name);  // "TLS1.2", "TLSv1.2", "1.2", any case
@@ -55,7 +56,7 @@ struct ProbePlan {
   State timeout_state = State::Critical;
   State greylisting = State::Warning;
   Thresholds total;
-  PerStep<Thresholds> step;
+  FewSteps<Thresholds> step;
   std::vector<std::string> require_extensions;  // upper case
   std::vector<std::string> forbid_extensions;   // upper case
 };
@@ -72,6 +73,10 @@ int default_port(const ProbePlan& plan);
 // when a plan is complete and put the place in front. In the words of neither: `from`, `to`,
 // `until`.
 Result<void> check_plan(const ProbePlan& plan);
+
+// What would fail for a reason of ours in the middle of a session: a message that cannot be
+// composed, a mechanism that cannot be had. Costs more than check_plan().
+Result<void> check_means(const ProbePlan& plan);
 
 // How certificates are judged when `plan` meets this peer: as the user said; else `require` with
 // credentials, unless they may go without verified TLS or the peer is on the loopback; else

@@ -45,6 +45,16 @@ Duration StepLimits::of(Step step) const {
   return reply;
 }
 
+StepLimits StepLimits::within(Duration total) {
+  StepLimits limits;
+  if (total <= limits.reply) return limits;
+  limits.reply = total;
+  limits.message = total * 2;
+  limits.connect = total / 2;
+  limits.resolve = total / 2;
+  return limits;
+}
+
 std::vector<Step> planned_steps(const DialoguePlan& plan) {
   const bool implicit = plan.tls == TlsMode::Implicit;
   std::vector<Step> all;

@@ -47,6 +47,8 @@ struct StepLimits {
   Duration quit = std::chrono::seconds(2);
 
   Duration of(Step step) const;
+  // The same for an overall limit: one above 10 s stretches all but quit in proportion.
+  static StepLimits within(Duration total);
 };
 
 struct DialoguePlan {
@@ -61,8 +63,8 @@ struct DialoguePlan {
   std::vector<std::string> to;      // forward paths without <>
   std::vector<RawCommand> commands;
   std::string message;  // composed, CRLF line ends, not dot-stuffed; sent when until is Message
-  std::optional<std::string> expect_banner;   // -e
-  PerStep<std::vector<ReplyPattern>> expect;  // --expect; an empty list means the protocol's own
+  std::optional<std::string> expect_banner;    // -e
+  FewSteps<std::vector<ReplyPattern>> expect;  // --expect; an empty list means the protocol's own
   StepLimits limits;
 };
 

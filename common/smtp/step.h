@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -45,6 +46,22 @@ class PerStep {
 
  private:
   std::array<T, kStepCount> values_{};
+};
+
+// The same where few steps have a value that is not T(): what has none takes no room.
+template <typename T>
+class FewSteps {
+ public:
+  // Makes room for it.
+  T& operator[](Step step) { return values_[step]; }
+  const T& operator[](Step step) const {
+    static const T none{};
+    const auto found = values_.find(step);
+    return found == values_.end() ? none : found->second;
+  }
+
+ private:
+  std::map<Step, T> values_;
 };
 
 // "ehlo_tls"

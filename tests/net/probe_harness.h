@@ -51,7 +51,8 @@ inline ProbePlan plan_for_server(const FakeServer& server) { return plan_for_por
 
 // `before` is called when all is set up and nothing has run.
 inline ProbeResult run_probe(const ProbePlan& plan, Resolver& resolver,
-                             const std::function<void()>& before = {}) {
+                             const std::function<void()>& before = {},
+                             AddressTurns* turns = nullptr) {
   std::shared_ptr<const TlsContext> tls;
   if (plan.dialogue.tls != TlsMode::Off) {
     auto made = TlsContext::create(plan.tls, effective_verify(plan, false));
@@ -64,7 +65,8 @@ inline ProbeResult run_probe(const ProbePlan& plan, Resolver& resolver,
   boost::asio::io_context context(1);
   const boost::asio::steady_timer opens_the_reactor(context);
   std::optional<ProbeResult> result;
-  boost::asio::co_spawn(context, probe(plan, tls, resolver),
+  boost::asio::co_spawn(context,
+                        probe(std::make_shared<const ProbePlan>(plan), tls, resolver, turns),
                         [&result](const std::exception_ptr& thrown, ProbeResult got) {
                           if (!thrown) result = std::move(got);
                         });

@@ -182,9 +182,11 @@ TEST(ProberTest, AProbeDroppedAtAnyWaitLeavesNothingBehind) {
   for (const int turns : {1, 2, 3, 5}) {
     FixedResolver resolver({{"127.0.0.1"}, Reason::None, {}});
     boost::asio::io_context context(1);
-    boost::asio::co_spawn(context,
-                          probe(plan_for_port(server.port(), "mx.test"), nullptr, resolver),
-                          boost::asio::detached);
+    boost::asio::co_spawn(
+        context,
+        probe(std::make_shared<const ProbePlan>(plan_for_port(server.port(), "mx.test")), nullptr,
+              resolver),
+        boost::asio::detached);
     for (int i = 0; i < turns; ++i) context.run_one_for(milliseconds(50));
   }
   EXPECT_TRUE(server.wait_idle());

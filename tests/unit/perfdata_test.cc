@@ -9,17 +9,6 @@ namespace smtpprobe {
 namespace {
 
 using namespace samples;
-using std::chrono::nanoseconds;
-
-TEST(Perfdata, SecondsAreRoundedDecimalsWithoutALocale) {
-  EXPECT_EQ(fixed_seconds(nanoseconds(42'133'499), 6), "0.042133");
-  EXPECT_EQ(fixed_seconds(nanoseconds(42'133'500), 6), "0.042134");
-  EXPECT_EQ(fixed_seconds(nanoseconds(999'999'999), 3), "1.000");
-  EXPECT_EQ(fixed_seconds(std::chrono::seconds(12), 6), "12.000000");
-  EXPECT_EQ(fixed_seconds(nanoseconds(9'600'000'000), 0), "10");
-  EXPECT_EQ(fixed_seconds(nanoseconds(-5), 6), "0.000000");
-  EXPECT_EQ(fixed_seconds(Duration::zero(), 3), "0.000");
-}
 
 TEST(Perfdata, TimeFirstThenEveryStepThatRan) {
   const ProbeResult result = greeted();

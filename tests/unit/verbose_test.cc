@@ -114,11 +114,5 @@ TEST(Verbose, LevelThreeShowsEverything) {
             std::string::npos);
 }
 
-TEST(Verbose, DatesAndDays) {
-  EXPECT_EQ(rfc3339(noon()), "2026-11-23T12:00:00Z");
-  EXPECT_EQ(days_between(noon(), noon() + std::chrono::hours(47)), 1);
-  EXPECT_EQ(days_between(noon(), noon() - std::chrono::hours(1)), -1);
-}
-
 }  // namespace
 }  // namespace smtpprobe
