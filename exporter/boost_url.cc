@@ -1,0 +1,2 @@
+// Boost.URL, compiled here: Debian's libboost-url is a package of its own, the headers hold it all.
+#include <boost/url/src.hpp>

@@ -1,0 +1,59 @@
+#include "exporter/config_reload.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "exporter/log.h"
+#include "exporter/served_config.h"
+
+namespace smtpprobe {
+namespace asio = boost::asio;
+
+namespace {
+
+double seconds_since_epoch() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+}  // namespace
+
+Result<void> ConfigReload::load_and_hand_out() {
+  Result<std::shared_ptr<const ServedConfig>> config = load_served_config(path_, metrics_);
+  metrics_.last_reload_successful.store(config.has_value());
+  if (!config) return Unexpected(config.error());
+  metrics_.last_reload_success_time.store(seconds_since_epoch());
+  turns_.set_limit((*config)->config.max_probes_per_host);
+  for (std::size_t i = 0; i < loops_.size(); ++i)
+    asio::post(loops_[i].executor(), [&loop = loops_[i], one = *config] { loop.set_config(one); });
+  return {};
+}
+
+Result<void> ConfigReload::load() { return load_and_hand_out(); }
+
+asio::awaitable<Result<void>> ConfigReload::reload() {
+  if (path_.empty()) co_return Result<void>();
+  const auto on_worker = [](ConfigReload* self) -> asio::awaitable<Result<void>> {
+    co_return self->load_and_hand_out();
+  };
+  auto loading = asio::co_spawn(workers_, on_worker(this), asio::use_awaitable);
+  Result<void> loaded = co_await std::move(loading);
+  if (!loaded) {
+    log(LogLevel::Error, "bad configuration, the old one stays", {{"why", loaded.error().text}});
+    co_return loaded;
+  }
+  // A loop takes things in their order: what comes back from it comes behind the new one.
+  const auto nothing = []() -> asio::awaitable<void> { co_return; };
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    auto passing = asio::co_spawn(loops_[i].executor(), nothing(), asio::use_awaitable);
+    co_await std::move(passing);
+  }
+  log(LogLevel::Info, "configuration loaded", {{"file", path_}});
+  co_return loaded;
+}
+
+}  // namespace smtpprobe

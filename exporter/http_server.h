@@ -1,0 +1,86 @@
+// HTTP/1.1 over Boost.Beast, on the event loops of the probes. Laws: a client costs bounded memory
+// and bounded time, whatever it does; one that hangs up cancels what it asked for; what a handler
+// answers is all it sees of HTTP. RFC 9110, 9112.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/smtp/error.h"
+#include "exporter/event_loop.h"
+#include "exporter/http_message.h"
+#include "exporter/options.h"
+#include "exporter/web_access.h"
+
+namespace smtpprobe {
+
+struct HttpLimits {
+  std::size_t header_bytes = 16UL * 1024;
+  std::size_t body_bytes = 64UL * 1024;
+  // At one time. One more takes the place of the one that has been idle longest.
+  std::size_t connections = 12'288;
+  std::chrono::seconds request_time{10};   // from the first byte (the first time: from the connect)
+  std::chrono::seconds idle_time{300};     // between requests
+  std::chrono::seconds response_time{30};  // to take our answer
+};
+
+// Runs on the loop of its connection. Cancelled (terminal) when the client hangs up. The request
+// stays until the answer is there.
+using HttpHandler =
+    std::function<boost::asio::awaitable<HttpResponse>(EventLoop&, const HttpRequest&)>;
+
+class HttpServer {
+ public:
+  // All but the handler's parts outlive the server, and the server its loops' run(). Passwords are
+  // hashed on `workers`.
+  HttpServer(EventLoops& loops, boost::asio::thread_pool& workers, const HttpLimits& limits,
+             WebAccess& access, HttpHandler handler);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // Gives what it is bound to: "[::]:9725". Before run(); the error names the address.
+  Result<std::string> listen(const ListenAddress& address);
+
+  // From any thread: from now on each connection closes behind its answer.
+  void drain();
+  // Requests that came and are not answered to the last byte.
+  int answering() const { return answering_->load(); }
+
+ private:
+  struct Door;
+  struct Connection;
+  template <typename Stream>
+  class Session;
+
+  boost::asio::awaitable<void> accept(boost::asio::ip::tcp::acceptor acceptor);
+  boost::asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
+  boost::asio::awaitable<void> serve_tls(std::shared_ptr<Connection> connection,
+                                         std::shared_ptr<SSL_CTX> context);
+  boost::asio::awaitable<HttpResponse> guarded(EventLoop& loop, const HttpRequest& request);
+  // nullopt: too many wait to be looked at.
+  boost::asio::awaitable<std::optional<bool>> knows_password(std::shared_ptr<const WebState> state,
+                                                             const std::string& authorization);
+
+  EventLoops& loops_;
+  boost::asio::thread_pool& workers_;
+  HttpLimits limits_;
+  WebAccess& access_;
+  HttpHandler handler_;
+  std::atomic<bool> draining_{false};
+  // Shared with what is on the loops, which may outlive the server there.
+  std::shared_ptr<std::atomic<int>> hashing_ = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<std::atomic<int>> answering_ = std::make_shared<std::atomic<int>>(0);
+  std::vector<std::shared_ptr<Door>> doors_;  // one a loop
+};
+
+}  // namespace smtpprobe

@@ -1,0 +1,25 @@
+// The exporter's pages: HTML and CSS, no script, nothing from elsewhere, readable on a telephone,
+// in light and dark, and by those who see no colours. Laws: pure; every link is relative; what a
+// server or a client said is text, never markup.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "exporter/history.h"
+#include "exporter/served_config.h"
+
+namespace smtpprobe {
+
+// Response headers that every page needs: a browser runs and fetches nothing because of it.
+std::span<const std::pair<std::string_view, std::string>> page_headers();
+
+// "/": what this is, the modules, a form that probes, the probes of late (newest first).
+std::string index_page(const ServedConfig& config, std::span<const History::Record> recent);
+
+// "/logs?id=": one probe: its steps on a time axis, the transcript, the metrics it gave.
+std::string probe_page(const ProbeRecord& record);
+
+}  // namespace smtpprobe

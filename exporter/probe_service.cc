@@ -1,0 +1,84 @@
+#include "exporter/probe_service.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/net/prober.h"
+#include "common/probe/verdict.h"
+#include "exporter/log.h"
+
+namespace smtpprobe {
+namespace asio = boost::asio;
+namespace {
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+// Without a moment to look there is nothing to be said of the server.
+void tell_no_time_left(const ProbePlan& plan, ProbeResult& result) {
+  result.began = result.ended = now();
+  result.started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  result.endpoint.host = plan.target.host;
+  result.failure = Failure{Step::Resolve, Reason::ProbeRejected,
+                           "the scrape's timeout leaves no time for a probe", std::nullopt};
+}
+
+void write_log(const ProbeRecord& record) {
+  const bool good = record.verdict.findings.empty();
+  const LogLevel level = good ? LogLevel::Debug : LogLevel::Warn;
+  if (!log_enabled(level)) return;
+  const std::string seconds =
+      fmt::format("{:.6f}", std::chrono::duration<double>(record.duration).count());
+  const std::string id = std::to_string(record.id);
+  if (good) {
+    log(level, "probe went well",
+        {{"target", record.target}, {"module", record.module}, {"seconds", seconds}, {"id", id}});
+    return;
+  }
+  const Finding& first = record.verdict.findings.front();
+  log(level, "probe failed",
+      {{"target", record.target},
+       {"module", record.module},
+       {"state", std::string(state_label(record.verdict.state))},
+       {"step", std::string(step_name(first.step))},
+       {"reason", std::string(reason_name(first.reason))},
+       {"text", first.text},
+       {"seconds", seconds},
+       {"id", id}});
+}
+
+}  // namespace
+
+ProbeService::Admission ProbeService::admit() {
+  Admission admission(&metrics_);
+  const std::int64_t before = metrics_.probes_in_flight.fetch_add(1);
+  if (before < max_in_flight_ && !draining()) return admission;
+  metrics_.probes_rejected.fetch_add(1);
+  const Admission given_back = std::move(admission);
+  return Admission(nullptr);
+}
+
+asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop& loop,
+                                                                      const ProbeOrder& order) {
+  auto record = std::make_shared<ProbeRecord>();
+  record->target = order.plan->target.text(order.plan->port);
+  record->module = order.module->module.name;
+  record->timeout = order.timeout;
+  record->plan = order.plan;
+  if (order.timeout <= Duration::zero()) {
+    tell_no_time_left(*record->plan, record->result);
+  } else {
+    auto probing =
+        probe_into(record->result, record->plan, order.module->tls, loop.resolver(), &turns_);
+    co_await std::move(probing);
+  }
+  record->duration = record->result.ended - record->result.began - record->result.waited;
+  record->verdict = judge(*record->plan, record->result);
+  record->id = ++made_ * loops_ + loop.index();
+  order.module->counts->count(*record);
+  write_log(*record);
+  loop.history().add(record);
+  co_return record;
+}
+
+}  // namespace smtpprobe

@@ -1,0 +1,37 @@
+#include "exporter/served_config.h"
+
+#include <utility>
+
+namespace smtpprobe {
+namespace {
+
+Result<ServedModule> serve(const Module& module, SelfMetrics& metrics) {
+  ServedModule served{module, nullptr, &metrics.of_module(module.name)};
+  const auto refuse = [&module](const Error& why) {
+    return error("module " + module.name + ": " + why.text);
+  };
+  if (const Result<void> means = check_means(module.plan); !means) return refuse(means.error());
+  // Also where the module has none: a target may bring smtps://.
+  auto tls = TlsContext::create(module.plan.tls, effective_verify(module.plan, false));
+  if (!tls) return refuse(tls.error());
+  served.tls = std::move(*tls);
+  return served;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string& path,
+                                                               SelfMetrics& metrics) {
+  Result<Config> config = path.empty() ? Result<Config>(built_in_config()) : load_config(path);
+  if (!config) return Unexpected(config.error());
+  auto served = std::make_shared<ServedConfig>();
+  served->config = std::move(*config);
+  for (const auto& [name, module] : served->config.modules) {
+    Result<ServedModule> one = serve(module, metrics);
+    if (!one) return error((path.empty() ? "" : path + ": ") + one.error().text);
+    served->modules.emplace(name, std::move(*one));
+  }
+  return std::shared_ptr<const ServedConfig>(std::move(served));
+}
+
+}  // namespace smtpprobe
