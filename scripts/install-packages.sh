@@ -5,8 +5,8 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build libboost1.81-dev libexpected-dev libfmt-dev libc-ares-dev libssl-dev
   libgsasl-dev libntlm0-dev libidn-dev libgssglue-dev libcxxopts-dev libyaml-cpp-dev nlohmann-json3-dev
-  libgtest-dev prometheus-cpp-dev libcurl4-openssl-dev libspdlog-dev zlib1g-dev libcrypt-dev)
-test=(git python3 openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
+  libgtest-dev python3 prometheus-cpp-dev libcurl4-openssl-dev libspdlog-dev zlib1g-dev libcrypt-dev)
+test=(git openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
   dovecot-lmtpd dovecot-submissiond man-db prometheus prometheus-pushgateway prometheus-blackbox-exporter
   chromium wrk)
 

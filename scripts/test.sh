@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test: formatting, clang-tidy, everything under the address
 # and undefined-behaviour sanitizers, everything in the release build, the instruction counts against
-# check_smtp. The last lines are ctest's. A skipped test is a failure.
+# check_smtp, the exporter's memory and speed beside blackbox_exporter. The last lines are ctest's. A skipped test is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ for preset in release asan; do
   cmake --build --preset "$preset"
 done
 
-say "clang-tidy (the pure parts and the plugin)"
+say "clang-tidy (the pure parts and both programs)"
 scripts/check-tidy.sh
 
 output=$(mktemp)
