@@ -40,12 +40,12 @@ void EventLoop::watch_lag() {
 
 // A descriptor that epoll does not take, as that of /dev/null, gets its block all the same, and the
 // same one as often as we like.
-void EventLoop::spare_descriptors() {
+void EventLoop::spare_descriptors(std::size_t count) {
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing < 0) return;
   std::vector<boost::asio::posix::stream_descriptor> spare;
-  spare.reserve(kSpareDescriptors);
-  for (std::size_t i = 0; i < kSpareDescriptors; ++i) {
+  spare.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
     boost::system::error_code failure;
     spare.emplace_back(context_).assign(nothing, failure);
     if (failure) spare.pop_back();

@@ -35,11 +35,11 @@ class EventLoop {
   const std::shared_ptr<const ServedConfig>& config() const { return config_; }
   void set_config(std::shared_ptr<const ServedConfig> config) { config_ = std::move(config); }
 
-  // Before more descriptors than ever are opened, every kSpareDescriptors / 4 of them: Asio has a
-  // small block for each and gives none back. Taken one by one they lie between all that comes and
-  // goes, and keep its memory from ever being returned; here they are taken side by side.
-  void spare_descriptors();
-  static constexpr std::size_t kSpareDescriptors = 256;
+  // Sees to it that `count` more descriptors can be opened without a new block of Asio's, which has
+  // a small one for each and gives none back. Taken one by one they lie between all that comes and
+  // goes, and keep its memory from ever being returned. Here they are taken side by side, on a
+  // thread that has an arena of its own; any but the loop's.
+  void spare_descriptors(std::size_t count);
 
   // Until stop(). What a handler throws ends that handler alone and is logged.
   void run();

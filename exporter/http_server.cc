@@ -103,11 +103,12 @@ std::optional<HttpResponse> refusal_of(const error_code& failure) {
 }  // namespace
 
 struct HttpServer::Connection {
-  Connection(EventLoop& its_loop, tcp::socket accepted)
-      : loop(its_loop), socket(std::move(accepted)) {}
+  Connection(EventLoop& its_loop, tcp::socket accepted, std::shared_ptr<std::atomic<int>> open)
+      : loop(its_loop), socket(std::move(accepted)), counted(std::move(open)) {}
 
   EventLoop& loop;
   tcp::socket socket;
+  Counted counted;  // among those of its loop
   asio::cancellation_signal hang_up;
   Instant expires{};
   bool idle = false;
@@ -153,12 +154,6 @@ struct HttpServer::Door : std::enable_shared_from_this<HttpServer::Door> {
       close(oldest);
     }
     connection.place = busy.insert(busy.end(), &connection);
-    if (present + 1 > most) {
-      // Each may have a probe's descriptor beside its own.
-      constexpr std::size_t kAtATime = EventLoop::kSpareDescriptors / 4;
-      if (most % kAtATime == 0) loop.spare_descriptors();
-      ++most;
-    }
     return true;
   }
 
@@ -174,7 +169,6 @@ struct HttpServer::Door : std::enable_shared_from_this<HttpServer::Door> {
 
   EventLoop& loop;
   std::size_t room;
-  std::size_t most = 0;  // connections that there ever were at a time
   asio::steady_timer sweep;
   std::list<Connection*> idle;  // the longest so in front
   std::list<Connection*> busy;
@@ -344,6 +338,8 @@ HttpServer::HttpServer(EventLoops& loops, asio::thread_pool& workers, const Http
   for (std::size_t i = 0; i < loops.size(); ++i) {
     doors_.push_back(std::make_shared<Door>(loops[i], limits.connections / loops.size() + 1));
     doors_.back()->start();
+    open_.push_back(std::make_shared<std::atomic<int>>(0));
+    most_open_.push_back(0);
   }
 }
 
@@ -430,12 +426,31 @@ asio::awaitable<void> HttpServer::accept(tcp::acceptor acceptor) {
       co_await std::move(waiting);
       continue;
     }
-    auto connection = std::make_shared<Connection>(loop, std::move(socket));
+    auto connection = std::make_shared<Connection>(loop, std::move(socket), open_[loop.index()]);
+    if (connection->counted.number > most_open_[loop.index()]) {
+      auto preparing = prepare_for(loop, connection->counted.number);
+      co_await std::move(preparing);
+    }
     // The signal has to outlive the coroutine that listens to it.
     const auto done = [connection](const std::exception_ptr&) {};
     asio::co_spawn(loop.context(), serve(connection),
                    asio::bind_cancellation_slot(connection->hang_up.slot(), done));
   }
+}
+
+// Each may have a probe's descriptor beside its own, and many may be here before the first of
+// those is.
+asio::awaitable<void> HttpServer::prepare_for(EventLoop& loop, int connections) {
+  constexpr int kAhead = 128;
+  most_open_[loop.index()] = connections + kAhead - 1;
+  const auto take = [](EventLoop* one, std::size_t count) -> asio::awaitable<void> {
+    one->spare_descriptors(count);
+    co_return;
+  };
+  auto taking =
+      asio::co_spawn(workers_, take(&loop, static_cast<std::size_t>(connections + 2 * kAhead)),
+                     asio::use_awaitable);
+  co_await std::move(taking);
 }
 
 asio::awaitable<void> HttpServer::serve(std::shared_ptr<Connection> connection) {

@@ -63,6 +63,7 @@ class HttpServer {
   class Session;
 
   boost::asio::awaitable<void> accept(boost::asio::ip::tcp::acceptor acceptor);
+  boost::asio::awaitable<void> prepare_for(EventLoop& loop, int connections);
   boost::asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
   boost::asio::awaitable<void> serve_tls(std::shared_ptr<Connection> connection,
                                          std::shared_ptr<SSL_CTX> context);
@@ -80,7 +81,9 @@ class HttpServer {
   // Shared with what is on the loops, which may outlive the server there.
   std::shared_ptr<std::atomic<int>> hashing_ = std::make_shared<std::atomic<int>>(0);
   std::shared_ptr<std::atomic<int>> answering_ = std::make_shared<std::atomic<int>>(0);
-  std::vector<std::shared_ptr<Door>> doors_;  // one a loop
+  std::vector<std::shared_ptr<Door>> doors_;             // one a loop
+  std::vector<std::shared_ptr<std::atomic<int>>> open_;  // connections, by loop
+  std::vector<int> most_open_;  // that it is prepared for; of the acceptors' loop
 };
 
 }  // namespace smtpprobe

@@ -129,6 +129,8 @@ class ScrapedCase(ExporterCase):
 
     @classmethod
     def scraped_enough(cls):
+        if cls.prometheus.request("/-/ready").status != 200:
+            return False
         counted = cls.query("count_over_time(up[1h])")
         return len(counted) == len(cls.targets) + 2 and min(value for _, value in counted) >= SCRAPES
 
