@@ -49,16 +49,21 @@ std::optional<Login> parse_login(std::string_view authorization) {
   return usable ? std::optional(std::move(login)) : std::nullopt;
 }
 
-// A hash that no password has, as dear as the dearest there is: who asks for a user that does not
-// exist waits as long.
-std::string hash_of_nobody(const WebConfig& config) {
+int dearest_cost(const WebConfig& config) {
   int cost = kMinBcryptCost;
   for (const auto& [name, hash] : config.users) cost = std::max(cost, *bcrypt_cost(hash));
+  return cost;
+}
+
+// A hash that no password has.
+std::string hash_of_nobody(int cost) {
   return fmt::format("$2y${:02}$......................{:.>31}", cost, "");
 }
 
+// An unknown user's is as dear as the dearest there is.
 std::string hash_of(const WebConfig& config, std::string_view user) {
-  std::string hash = hash_of_nobody(config);  // made for known users, too: as long for everybody
+  // Made for known users, too: as long for everybody.
+  std::string hash = hash_of_nobody(dearest_cost(config));
   const auto found = config.users.find(user);
   if (found != config.users.end()) hash = found->second;
   return hash;
@@ -85,6 +90,12 @@ bool has_password(const std::string& hash, const std::string& password) {
                     CRYPTO_memcmp(made, hash.data(), hash.size()) == 0;
   OPENSSL_cleanse(data.get(), sizeof *data);
   return same;
+}
+
+// The work that a hash of cost `done` lacks to one of cost `wanted`, where a step doubles it:
+// 2^done + (2^done + ... + 2^(wanted-1)) = 2^wanted.
+void spend_the_rest(int done, int wanted, const std::string& password) {
+  for (int cost = done; cost < wanted; ++cost) has_password(hash_of_nobody(cost), password);
 }
 
 std::uint64_t next_version() {
@@ -254,6 +265,8 @@ bool WebAccess::check_slowly(const WebState& state, std::string_view authorizati
   if (bad_.holds(digest)) return false;
   const bool known = state.config.users.find(login->user) != state.config.users.end();
   const bool right = has_password(hash, login->password) && known;
+  // Else a quick no would tell that there is such a user, with a cheaper hash than others.
+  if (!right) spend_the_rest(*bcrypt_cost(hash), dearest_cost(state.config), login->password);
   (right ? good_ : bad_).keep(digest);
   return right;
 }

@@ -90,8 +90,9 @@ class WebAccess {
   // `authorization` is that header's value, empty when absent.
   AuthDecision decide(const WebState& state, std::string_view authorization);
 
-  // What decide() left open: costs one bcrypt, whether there is such a user or not. One thread at a
-  // time gets to hash; to be called where waiting is no harm.
+  // What decide() left open. A no costs as much as the dearest of all users' hashes, whether there
+  // is such a user or not. One thread at a time gets to hash; to be called where waiting is no
+  // harm.
   bool check_slowly(const WebState& state, std::string_view authorization);
 
  private:

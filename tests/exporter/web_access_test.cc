@@ -204,20 +204,23 @@ double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-TEST_F(WebAccessTest, UnknownUserCostsTheDearestHash) {
+TEST_F(WebAccessTest, WrongLoginsCostTheDearestHash) {
   open(users_text({{"alice", hash_of("x", "$2y$", 8)}, {"cheap", hash_of("x")}}));
-  const auto cost = [this](const char* user) {
+  const auto cost = [this](const char* user, const char* password) {
     const auto in_force = state();
-    const std::string authorization = basic(user, "wrong");
+    const std::string authorization = basic(user, password);
     const double began = cpu_seconds();
-    EXPECT_FALSE(access_->check_slowly(*in_force, authorization));
+    EXPECT_EQ(access_->check_slowly(*in_force, authorization), *password == 'x');
     return cpu_seconds() - began;
   };
-  const double known = cost("alice");
-  const double unknown = cost("nobody");
+  const double dearest = cost("alice", "wrong");
   // A step of cost is a factor of two, and the cheap one is sixteen times cheaper.
-  EXPECT_GT(unknown, known / 3);
-  EXPECT_LT(unknown, known * 3);
+  for (const char* user : {"nobody", "cheap"}) {
+    const double other = cost(user, "wrong");
+    EXPECT_GT(other, dearest / 3) << user;
+    EXPECT_LT(other, dearest * 3) << user;
+  }
+  EXPECT_LT(cost("cheap", "x"), dearest / 3);  // who is let in need not wait
 }
 
 TEST_F(WebAccessTest, ManyThreadsOneLogin) {
