@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "exporter/elsewhere.h"
 #include "exporter/log.h"
 #include "exporter/served_config.h"
 
@@ -40,7 +41,7 @@ asio::awaitable<Result<void>> ConfigReload::reload() {
   const auto on_worker = [](ConfigReload* self) -> asio::awaitable<Result<void>> {
     co_return self->load_and_hand_out();
   };
-  auto loading = asio::co_spawn(workers_, on_worker(this), asio::use_awaitable);
+  auto loading = asio::co_spawn(workers_, on_worker(this), elsewhere());
   Result<void> loaded = co_await std::move(loading);
   if (!loaded) {
     log(LogLevel::Error, "bad configuration, the old one stays", {{"why", loaded.error().text}});
@@ -49,7 +50,7 @@ asio::awaitable<Result<void>> ConfigReload::reload() {
   // A loop takes things in their order: what comes back from it comes behind the new one.
   const auto nothing = []() -> asio::awaitable<void> { co_return; };
   for (std::size_t i = 0; i < loops_.size(); ++i) {
-    auto passing = asio::co_spawn(loops_[i].executor(), nothing(), asio::use_awaitable);
+    auto passing = asio::co_spawn(loops_[i].executor(), nothing(), elsewhere());
     co_await std::move(passing);
   }
   log(LogLevel::Info, "configuration loaded", {{"file", path_}});

@@ -23,6 +23,7 @@
 #include <optional>
 #include <utility>
 
+#include "exporter/elsewhere.h"
 #include "exporter/log.h"
 
 namespace smtpprobe {
@@ -239,7 +240,11 @@ class HttpServer::Session {
   }
 
   asio::awaitable<error_code> read(Parser& parser) {
-    bool begun = buffer_.size() > 0 || !connection_->idle;
+    bool begun = !connection_->idle;
+    if (!begun && buffer_.size() > 0) {  // it came with the one before
+      allow(server_.limits_.request_time);
+      begun = true;
+    }
     while (!parser.is_done()) {
       auto reading = http::async_read_some(stream_, buffer_, parser, kTuple);
       const auto [failure, bytes] = co_await std::move(reading);
@@ -328,10 +333,11 @@ class HttpServer::Session {
   beast::flat_buffer buffer_{server_.limits_.header_bytes + server_.limits_.body_bytes};
 };
 
-HttpServer::HttpServer(EventLoops& loops, asio::thread_pool& workers, const HttpLimits& limits,
-                       WebAccess& access, HttpHandler handler)
+HttpServer::HttpServer(EventLoops& loops, asio::thread_pool& workers, asio::thread_pool& hashers,
+                       const HttpLimits& limits, WebAccess& access, HttpHandler handler)
     : loops_(loops),
       workers_(workers),
+      hashers_(hashers),
       limits_(limits),
       access_(access),
       handler_(std::move(handler)) {
@@ -447,9 +453,8 @@ asio::awaitable<void> HttpServer::prepare_for(EventLoop& loop, int connections) 
     one->spare_descriptors(count);
     co_return;
   };
-  auto taking =
-      asio::co_spawn(workers_, take(&loop, static_cast<std::size_t>(connections + 2 * kAhead)),
-                     asio::use_awaitable);
+  auto taking = asio::co_spawn(
+      workers_, take(&loop, static_cast<std::size_t>(connections + 2 * kAhead)), elsewhere());
   co_await std::move(taking);
 }
 
@@ -513,6 +518,7 @@ asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpReq
     if (!known) {
       HttpResponse busy = plain_response(503, "too many passwords are being checked");
       busy.headers.emplace_back("Retry-After", "1");
+      add_web_headers(*state, busy);
       co_return busy;
     }
     decision = *known ? AuthDecision::Allowed : AuthDecision::Denied;
@@ -544,8 +550,8 @@ asio::awaitable<std::optional<bool>> HttpServer::knows_password(
                        std::string said) -> asio::awaitable<bool> {
     co_return access->check_slowly(*in_force, said);
   };
-  auto looking = asio::co_spawn(workers_, look(&access_, std::move(state), authorization),
-                                asio::use_awaitable);
+  auto looking =
+      asio::co_spawn(hashers_, look(&access_, std::move(state), authorization), elsewhere());
   co_return co_await std::move(looking);
 }
 

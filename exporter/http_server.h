@@ -41,9 +41,10 @@ using HttpHandler =
 class HttpServer {
  public:
   // All but the handler's parts outlive the server, and the server its loops' run(). Passwords are
-  // hashed on `workers`.
-  HttpServer(EventLoops& loops, boost::asio::thread_pool& workers, const HttpLimits& limits,
-             WebAccess& access, HttpHandler handler);
+  // hashed on `hashers`.
+  HttpServer(EventLoops& loops, boost::asio::thread_pool& workers,
+             boost::asio::thread_pool& hashers, const HttpLimits& limits, WebAccess& access,
+             HttpHandler handler);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -74,6 +75,7 @@ class HttpServer {
 
   EventLoops& loops_;
   boost::asio::thread_pool& workers_;
+  boost::asio::thread_pool& hashers_;
   HttpLimits limits_;
   WebAccess& access_;
   HttpHandler handler_;

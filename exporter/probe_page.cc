@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,7 +105,7 @@ std::string certificate_words(const ProbeResult& result) {
                       escaped(leaf.issuer, kCertificateTextBytes) + ", until " +
                       rfc3339(leaf.not_after);
   if (const std::optional<double> days = result.cert_days_left())
-    words += fmt::format(" ({:.0f} days left in the chain)", *days);
+    words += fmt::format(" ({:.0f} days left in the chain)", std::floor(*days));
   return words;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/config/config_writer.h"
 #include "exporter/answered.h"
+#include "exporter/elsewhere.h"
 #include "exporter/pages.h"
 #include "exporter/probe_metrics.h"
 #include "exporter/probe_query.h"
@@ -112,7 +113,7 @@ Routes::Answer Routes::index(EventLoop& loop, const HttpRequest&) {
   std::vector<std::vector<History::Record>> all;
   for (std::size_t i = 0; i < parts_.loops.size(); ++i) {
     EventLoop& one = parts_.loops[i];
-    auto looking = asio::co_spawn(one.executor(), records_of(&one), asio::use_awaitable);
+    auto looking = asio::co_spawn(one.executor(), records_of(&one), elsewhere());
     all.push_back(co_await std::move(looking));
   }
   const std::vector<History::Record> recent =
@@ -129,7 +130,7 @@ Routes::Answer Routes::logs(EventLoop&, const HttpRequest& request) {
                             std::uint64_t number) -> asio::awaitable<History::Record> {
     co_return one->history().find(number);
   };
-  auto looking = asio::co_spawn(keeper.executor(), record_of(&keeper, *id), asio::use_awaitable);
+  auto looking = asio::co_spawn(keeper.executor(), record_of(&keeper, *id), elsewhere());
   const History::Record record = co_await std::move(looking);
   if (!record) co_return plain_response(404, "no longer in the history, or never there");
   co_return page_response(probe_page(*record));

@@ -23,6 +23,7 @@
 #include "common/net/stream_socket.h"
 #include "exporter/config_reload.h"
 #include "exporter/descriptors.h"
+#include "exporter/elsewhere.h"
 #include "exporter/event_loop.h"
 #include "exporter/http_server.h"
 #include "exporter/log.h"
@@ -78,12 +79,13 @@ class Service {
         access_(std::move(access)),
         loops_(loop_count(), history_limits(options), metrics_.event_loop_lag),
         workers_(1),
+        hashers_(1),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
         config_(options.config_file, loops_, workers_, turns_, metrics_),
         routes_({loops_, probes_, config_, metrics_},
                 {options.route_prefix, options.external_url, options.timeout_offset,
                  static_cast<std::size_t>(options.history_limit)}),
-        server_(loops_, workers_, http_limits(capacity), *access_,
+        server_(loops_, workers_, hashers_, http_limits(capacity), *access_,
                 [this](EventLoop& loop, const HttpRequest& request) {
                   return routes_.answer(loop, request);
                 }),
@@ -104,7 +106,9 @@ class Service {
     notify_service(kServiceReady);
     loops_.run();
     workers_.stop();
+    hashers_.stop();
     workers_.join();
+    hashers_.join();
     log(LogLevel::Info, "ended");
     return 0;
   }
@@ -121,6 +125,7 @@ class Service {
       auto waiting = signals_.async_wait(kTuple);
       const auto [failure, number] = co_await std::move(waiting);
       if (failure) co_return;
+      if (number == SIGHUP && probes_.draining()) continue;
       if (number == SIGHUP) {
         notify_service(service_reloading(now()));
         auto reloading = config_.reload();
@@ -187,7 +192,7 @@ class Service {
       for (History::Record& record : records) record = copy_of(*record);
       co_return std::move(records);
     };
-    auto working = asio::co_spawn(workers_, copying(loop.history().all()), asio::use_awaitable);
+    auto working = asio::co_spawn(workers_, copying(loop.history().all()), elsewhere());
     const Records copies = co_await std::move(working);
     loop.history().exchange(copies);
   }
@@ -198,6 +203,7 @@ class Service {
   std::unique_ptr<WebAccess> access_;
   EventLoops loops_;
   asio::thread_pool workers_;
+  asio::thread_pool hashers_;  // anybody can fill its queue
   ProbeService probes_;
   ConfigReload config_;
   Routes routes_;

@@ -417,6 +417,25 @@ class Hostile(HttpCase):
                 self.assertEqual(self.exporter.own("probes_in_flight"), 0)
         peers.wait_until(lambda: self.exporter.descriptors() <= before, "descriptors are left open")
 
+    def test_hang_up_while_another_thread_is_asked(self):
+        """What is waited for of another loop or of a worker must not be reached by the client's end."""
+        end = time.monotonic() + 4
+
+        def come_and_go(path, method, seed):
+            pause = seed * 0.0002
+            while time.monotonic() < end:
+                with self.exporter.connect() as connection:
+                    connection.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+                    time.sleep(pause)
+
+        threads = [threading.Thread(target=come_and_go, args=(path, method, seed)) for seed in range(6)
+                   for path, method in (("/", "GET"), ("/logs?id=2", "GET"), ("/-/reload", "POST"))]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(PATIENCE)
+        self.assertIsNone(self.exporter.process.poll(), self.exporter.log())
+
     def test_client_that_reads_nothing(self):
         """Its answers do not pile up."""
         before = self.exporter.resident_kib()
