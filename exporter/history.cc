@@ -48,7 +48,10 @@ History::Record copy_of(const ProbeRecord& record) {
 
 std::size_t bytes_of(const ProbeRecord& record) {
   std::size_t bytes = sizeof record + record.target.size() + record.module.size();
-  if (record.plan) bytes += sizeof *record.plan;
+  if (record.plan) {
+    bytes += sizeof *record.plan;
+    if (record.plan->message) bytes += record.plan->message->body.size();
+  }
   for (const Finding& finding : record.verdict.findings)
     bytes += sizeof finding + finding.text.size();
   return bytes + bytes_of(record.result);

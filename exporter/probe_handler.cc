@@ -72,7 +72,9 @@ ProbeHandler::AskedOrNot ProbeHandler::understand(EventLoop& loop, const HttpReq
   std::string key = request.scrape_timeout + ' ' + request.target;
   if (const auto found = known.asked.find(key); found != known.asked.end()) return found->second;
   AskedOrNot asked = read(loop, request);
-  if (asked && key.size() <= kLongestKnown) known.asked.emplace(std::move(key), *asked);
+  // A message makes a plan large, and whoever asks may vary the query at will.
+  const bool small = asked && !asked->order.plan->message && key.size() <= kLongestKnown;
+  if (small) known.asked.emplace(std::move(key), *asked);
   return asked;
 }
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 #include <utility>
 
 #include "common/net/prober.h"
@@ -71,6 +75,10 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
     auto probing =
         probe_into(record->result, record->plan, order.module->tls, loop.resolver(), &turns_);
     co_await std::move(probing);
+    // Nobody is there any more to be told, and the server has done nothing wrong.
+    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none)
+      throw boost::system::system_error(asio::error::operation_aborted);
   }
   record->duration = record->result.ended - record->result.began - record->result.waited;
   record->verdict = judge(*record->plan, record->result);
