@@ -1,6 +1,7 @@
 #include "exporter/http_server.h"
 
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -86,6 +87,16 @@ std::string_view http_date() {
   return text.data();
 }
 
+// What Beast lets pass. A body that we cannot find the end of would be the next request.
+std::optional<HttpResponse> fault_of(const Parser& parser) {
+  const auto& message = parser.get();
+  if (message.count(http::field::transfer_encoding) > 0 && !parser.chunked())
+    return plain_response(400, "Transfer-Encoding: chunked alone is understood");
+  for (const char* name : {"X-Prometheus-Scrape-Timeout-Seconds", "Authorization", "Host"})
+    if (message.count(name) > 1) return plain_response(400, std::string(name) + " is there twice");
+  return std::nullopt;
+}
+
 // What is wrong with a request that could not be read; nullopt when there is nobody to tell.
 std::optional<HttpResponse> refusal_of(const error_code& failure) {
   if (failure == http::error::end_of_stream || failure == http::error::partial_message)
@@ -114,6 +125,7 @@ struct HttpServer::Connection {
   Instant expires{};
   bool idle = false;
   bool handling = false;
+  bool spoke_early = false;  // while its request was handled
   std::list<Connection*>::iterator place;
 };
 
@@ -136,8 +148,15 @@ struct HttpServer::Door : std::enable_shared_from_this<HttpServer::Door> {
     for (const auto* list : {&idle, &busy}) {
       for (Connection* one : *list) {
         if (one->expires <= moment) close(*one);
+        if (one->handling && one->spoke_early && has_ended(*one))
+          one->hang_up.emit(asio::cancellation_type::terminal);
       }
     }
+  }
+
+  static bool has_ended(Connection& connection) {
+    pollfd end{connection.socket.native_handle(), POLLRDHUP, 0};
+    return ::poll(&end, 1, 0) == 1;
   }
 
   static void close(Connection& connection) {
@@ -211,9 +230,9 @@ class HttpServer::Session {
     parser.eager(true);
     auto reading = read(parser);
     const error_code failure = co_await std::move(reading);
-    if (!failure)
+    std::optional<HttpResponse> refusal = failure ? refusal_of(failure) : fault_of(parser);
+    if (!failure && !refusal)
       co_return Incoming{plain(parser.get()), parser.get().version(), parser.get().keep_alive()};
-    std::optional<HttpResponse> refusal = refusal_of(failure);
     if (!refusal) co_return std::nullopt;
     add_web_headers(*server_.access_.state(now()), *refusal);
     auto writing = write(std::move(*refusal), 11, false, false, false);
@@ -269,6 +288,7 @@ class HttpServer::Session {
   // Between a request and its answer a client has nothing to say but that it has gone.
   void watch_for_hang_up() {
     connection_->handling = true;
+    connection_->spoke_early = false;
     connection_->socket.async_wait(
         tcp::socket::wait_read, [connection = connection_](const error_code& failure) {
           if (failure || !connection->handling) return;
@@ -281,6 +301,8 @@ class HttpServer::Session {
           const bool gone = got == 0 || (got < 0 && errno != EAGAIN) ||
                             (kTls && got == 1 && byte == kAlertRecord);
           if (gone) connection->hang_up.emit(asio::cancellation_type::terminal);
+          // Behind the bytes there may be an end, now or later; in TLS 1.3 they are its alert.
+          connection->spoke_early = !gone;
         });
   }
 

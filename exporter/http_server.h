@@ -25,7 +25,7 @@ namespace smtpprobe {
 
 struct HttpLimits {
   std::size_t header_bytes = 16UL * 1024;
-  std::size_t body_bytes = 64UL * 1024;
+  std::size_t body_bytes = 1024;  // nobody reads one
   // At one time. One more takes the place of the one that has been idle longest.
   std::size_t connections = 12'288;
   std::chrono::seconds request_time{10};   // from the first byte (the first time: from the connect)

@@ -40,7 +40,7 @@ void write_log(const ProbeRecord& record) {
     return;
   }
   const Finding& first = record.verdict.findings.front();
-  log(level, "probe failed",
+  log(level, record.verdict.state == State::Warning ? "probe warns" : "probe failed",
       {{"target", record.target},
        {"module", record.module},
        {"state", std::string(state_label(record.verdict.state))},

@@ -5,8 +5,8 @@
 namespace smtpprobe {
 namespace {
 
-Result<ServedModule> serve(const Module& module, SelfMetrics& metrics) {
-  ServedModule served{module, nullptr, &metrics.of_module(module.name)};
+Result<ServedModule> serve(const Module& module) {
+  ServedModule served{module, nullptr, nullptr};
   const auto refuse = [&module](const Error& why) {
     return error("module " + module.name + ": " + why.text);
   };
@@ -27,10 +27,12 @@ Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string
   auto served = std::make_shared<ServedConfig>();
   served->config = std::move(*config);
   for (const auto& [name, module] : served->config.modules) {
-    Result<ServedModule> one = serve(module, metrics);
+    Result<ServedModule> one = serve(module);
     if (!one) return error((path.empty() ? "" : path + ": ") + one.error().text);
     served->modules.emplace(name, std::move(*one));
   }
+  // Only now: a configuration that is refused leaves no series behind.
+  for (auto& [name, module] : served->modules) module.counts = &metrics.of_module(name);
   return std::shared_ptr<const ServedConfig>(std::move(served));
 }
 

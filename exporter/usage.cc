@@ -3,12 +3,12 @@
 #include <cstddef>
 #include <string_view>
 
+#include "common/probe/wrapped_text.h"
 #include "exporter/option_table.h"
 
 namespace smtpprobe {
 namespace {
 
-constexpr std::size_t kColumns = 80;
 constexpr std::size_t kIndent = 6;
 
 constexpr std::string_view kSummary =
@@ -31,25 +31,6 @@ constexpr std::string_view kExitCodes =
     "Exit codes: 0 good, or ended by SIGTERM; 1 a bad configuration, or no way to serve; 2 bad "
     "flags. With --once: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, bad flags, a push or a file that "
     "failed. The man pages smtp_probe_exporter(8) and smtp-probe.yml(5) say more.";
-
-// `text` broken at blanks, each line behind `indent` blanks.
-std::string wrapped(std::string_view text, std::size_t indent) {
-  std::string out;
-  std::size_t column = 0;
-  while (!text.empty()) {
-    const std::size_t blank = text.find(' ');
-    const std::string_view word = text.substr(0, blank);
-    text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
-    if (column != 0 && column + 1 + word.size() > kColumns) {
-      out += '\n';
-      column = 0;
-    }
-    const std::size_t margin = column == 0 ? indent : 1;
-    out.append(margin, ' ').append(word);
-    column += margin + word.size();
-  }
-  return out += '\n';
-}
 
 std::string names_of(const FlagRow& row) {
   std::string names = "  ";

@@ -217,20 +217,6 @@ Result<void> set_client_auth(SSL_CTX* context, const WebTlsConfig& config) {
   return load_client_ca(context, config);
 }
 
-int protocol_number(TlsVersion version) {
-  switch (version) {
-    case TlsVersion::Tls1_0:
-      return TLS1_VERSION;
-    case TlsVersion::Tls1_1:
-      return TLS1_1_VERSION;
-    case TlsVersion::Tls1_2:
-      return TLS1_2_VERSION;
-    case TlsVersion::Tls1_3:
-      return TLS1_3_VERSION;
-  }
-  return TLS1_2_VERSION;
-}
-
 std::string joined(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ":"));
 }

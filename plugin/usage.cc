@@ -3,12 +3,12 @@
 #include <cstddef>
 #include <string_view>
 
+#include "common/probe/wrapped_text.h"
 #include "plugin/option_table.h"
 
 namespace smtpprobe {
 namespace {
 
-constexpr std::size_t kColumns = 80;
 constexpr std::size_t kIndent = 6;
 
 constexpr std::string_view kSummary =
@@ -32,33 +32,6 @@ constexpr std::string_view kExamples =
     " smtps://mx.example.net -U me --authpass-file /etc/probe.pw\n"
     " unix:/run/dovecot/lmtp -f '' --to user@example.net -w 1 -c 5\n"
     " --explain 5.7.1\n";
-
-// `text` broken at blanks, each line behind `indent` blanks.
-std::string wrapped(std::string_view text, std::size_t indent) {
-  std::string out;
-  const std::string margin(indent, ' ');
-  std::size_t column = 0;
-  while (!text.empty()) {
-    const std::size_t blank = text.find(' ');
-    const std::string_view word = text.substr(0, blank);
-    text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
-    if (column != 0 && column + 1 + word.size() > kColumns) {
-      out += '\n';
-      column = 0;
-    }
-    if (column == 0) {
-      out += margin;
-      column = indent;
-    } else {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += word.size();
-  }
-  out += '\n';
-  return out;
-}
 
 std::string names_of(const OptionRow& row) {
   std::string names = "  ";

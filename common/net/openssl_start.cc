@@ -54,6 +54,20 @@ bool load_words() {
 
 void start_openssl() { [[maybe_unused]] static const bool started = begin(); }
 
+int protocol_number(TlsVersion version) {
+  switch (version) {
+    case TlsVersion::Tls1_0:
+      return TLS1_VERSION;
+    case TlsVersion::Tls1_1:
+      return TLS1_1_VERSION;
+    case TlsVersion::Tls1_2:
+      return TLS1_2_VERSION;
+    case TlsVersion::Tls1_3:
+      return TLS1_3_VERSION;
+  }
+  return TLS1_2_VERSION;
+}
+
 std::string openssl_reason(unsigned long code) {
   [[maybe_unused]] static const bool loaded = load_words();
   const char* text = ERR_reason_error_string(code);

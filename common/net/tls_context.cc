@@ -205,20 +205,6 @@ Result<void> load_client_certificate(SSL_CTX* context, const TlsPlan& plan) {
   return load_client_key(context, plan);
 }
 
-int protocol_number(TlsVersion version) {
-  switch (version) {
-    case TlsVersion::Tls1_0:
-      return TLS1_VERSION;
-    case TlsVersion::Tls1_1:
-      return TLS1_1_VERSION;
-    case TlsVersion::Tls1_2:
-      return TLS1_2_VERSION;
-    case TlsVersion::Tls1_3:
-      return TLS1_3_VERSION;
-  }
-  return TLS1_2_VERSION;
-}
-
 void set_versions(SSL_CTX* context, TlsVersion minimum) {
   SSL_CTX_set_min_proto_version(context, protocol_number(minimum));
   if (minimum == TlsVersion::Tls1_0 || minimum == TlsVersion::Tls1_1) {

@@ -241,7 +241,13 @@ class Refused(HttpCase):
                      b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
                      b"GET /a b HTTP/1.1\r\n\r\n", b"EHLO me\r\n\r\n", b"GET /\r\n\r\n",
                      b"POST /-/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"):
+                     b"GET / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+                     # What follows would be taken for a request of its own.
+                     b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nGET /config HTTP/1.1\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: 1\r\n"
+                     b"X-Prometheus-Scrape-Timeout-Seconds: 2\r\n\r\n"):
             with self.subTest(sent), self.exporter.connect() as connection:
                 connection.send(sent)
                 # Not understood: said so, or not, and closed in any case.
@@ -416,6 +422,19 @@ class Hostile(HttpCase):
                 peers.wait_until(lambda: quiet.open == 0, "the probe goes on", 3)
                 self.assertEqual(self.exporter.own("probes_in_flight"), 0)
         peers.wait_until(lambda: self.exporter.descriptors() <= before, "descriptors are left open")
+
+    def test_client_that_hangs_up_behind_a_byte(self):
+        """A next request, early, is no end; the end behind it is one."""
+        quiet = Listener(silent)
+        self.addCleanup(quiet.close)
+        connection = self.exporter.connect()
+        connection.send(f"GET {query(target=quiet.target, module='plain')} HTTP/1.1\r\nHost: x\r\n\r\n")
+        peers.wait_until(lambda: quiet.open == 1, "not probed")
+        connection.send("GET")
+        time.sleep(0.3)
+        self.assertEqual(quiet.open, 1)
+        connection.close()
+        peers.wait_until(lambda: quiet.open == 0, "the probe goes on", 4)
 
     def test_hang_up_while_another_thread_is_asked(self):
         """What is waited for of another loop or of a worker must not be reached by the client's end."""
