@@ -38,9 +38,12 @@ bool read_once(const urls::url_view& url, std::string_view name, std::optional<s
 // Clients of a proxy send "http://host:port/path?query"; what stands in front of the path is not
 // ours. RFC 9112 s3.2.2.
 std::string_view origin_form(std::string_view request_target) {
-  constexpr std::string_view kScheme = "http://";
-  if (!request_target.starts_with(kScheme)) return request_target;
-  const std::size_t path = request_target.find('/', kScheme.size());
+  if (request_target.starts_with('/')) return request_target;
+  const auto url = urls::parse_absolute_uri(request_target.substr(0, request_target.find('?')));
+  const bool ours =
+      url && (url->scheme_id() == urls::scheme::http || url->scheme_id() == urls::scheme::https);
+  if (!ours) return request_target;
+  const std::size_t path = request_target.find('/', request_target.find("//") + 2);
   return path == std::string_view::npos ? "/" : request_target.substr(path);
 }
 

@@ -13,6 +13,20 @@
 namespace smtpprobe {
 namespace asio = boost::asio;
 
+namespace {
+
+// One server, however it is written: an IPv4 address mapped into IPv6 (RFC 4291 s2.5.5.2) is that
+// address.
+std::string key_of(const SocketAddress& address) {
+  constexpr std::string_view kMapped = "[::ffff:";
+  std::string key = address.text();
+  if (!key.starts_with(kMapped) || key.find('.') == std::string::npos) return key;
+  key.erase(key.find(']'), 1);
+  return key.substr(kMapped.size());
+}
+
+}  // namespace
+
 struct AddressTurns::Waiter {
   explicit Waiter(const asio::any_io_executor& executor) : wake(executor) {}
 
@@ -58,7 +72,7 @@ AddressTurns::Stripe& AddressTurns::stripe_of(const std::string& key) {
 std::optional<AddressTurns::Turn> AddressTurns::try_take(const SocketAddress& address) {
   const int limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return Turn(nullptr, {});
-  std::string key = address.text();
+  std::string key = key_of(address);
   Stripe& stripe = stripe_of(key);
   const std::lock_guard lock(stripe.mutex);
   Entry& entry = stripe.entries[key];
@@ -74,7 +88,7 @@ asio::awaitable<std::optional<AddressTurns::Turn>> AddressTurns::take(SocketAddr
   const auto executor = co_await asio::this_coro::executor;
   auto waiter = std::make_shared<Waiter>(executor);
   waiter->wake.expires_at(deadline);
-  Place place(*this, address.text(), waiter);
+  Place place(*this, key_of(address), waiter);
   bool granted = false;
   {
     Stripe& stripe = stripe_of(place.key);

@@ -11,7 +11,7 @@ import time
 import urllib.parse
 
 import peers
-from exporter import ExporterCase, Listener, talking
+from exporter import ExporterCase, Listener, silent, talking
 from exposition import EXPOSITION, promtool
 from probe import OK, SANITIZED
 
@@ -163,6 +163,26 @@ class Tls(WebCase):
         self.assertTrue(hanging[0].closed())
         self.assertTrue(hanging[1].closed())
         self.assertLess(time.monotonic() - began, 20)
+
+    def test_hang_up_ends_the_probe(self):
+        """close_notify is an alert of its own in TLS 1.2 and hidden in 1.3; the end of TCP is behind it."""
+        quiet = Listener(silent)
+        self.addCleanup(quiet.close)
+        exporter = self.serve({"tls_server_config": self.tls()},
+                              config="modules: {plain: {tls: {mode: off}, timeout: 20s}}\n")
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with self.subTest(version):
+                context = self.context(minimum_version=version, maximum_version=version)
+                connection = exporter.connect(context=context, server_name="mx.test")
+                connection.send(f"GET /probe?target={quiet.target}&module=plain HTTP/1.1\r\nHost: x\r\n\r\n")
+                peers.wait_until(lambda: quiet.open == 1, "not probed")
+                connection.socket.setblocking(False)
+                try:
+                    connection.socket.unwrap()
+                except (ssl.SSLError, OSError):
+                    pass  # the exporter's own close_notify is not there yet
+                connection.close()
+                peers.wait_until(lambda: quiet.open == 0, "the probe goes on", 5)
 
 
 class Passwords(WebCase):

@@ -56,6 +56,9 @@ TEST(ProbeQuery, IsTakenFromAProxysRequestToo) {
   EXPECT_EQ(good("http://exporter:9725/probe?target=mx.test").target.text(25), "mx.test:25");
   EXPECT_EQ(request_path("http://exporter:9725/probe?target=%zz"), "/probe");
   EXPECT_EQ(request_path("http://exporter:9725"), "/");
+  EXPECT_EQ(request_path("HTTPS://exporter/probe?target=x"), "/probe");
+  EXPECT_EQ(good("https://exporter/probe?target=mx.test").target.text(25), "mx.test:25");
+  EXPECT_EQ(request_path("gopher://exporter/probe"), "");
 }
 
 TEST(ProbeQuery, RefusesWhatIsMissingOrThereTwice) {

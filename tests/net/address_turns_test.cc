@@ -395,13 +395,21 @@ TEST(AddressTurn, AssignedFromAnUnlimitedOneItGivesUpTheOldPlace) {
   EXPECT_EQ(free_places(turns), 1U);
 }
 
+TEST(AddressTurnsKeys, OfAMappedAddressAreThoseOfTheAddress) {
+  AddressTurns turns(1);
+  const auto turn = turns.try_take(*SocketAddress::from_literal("192.0.2.1", 25));
+  EXPECT_TRUE(turn);
+  EXPECT_FALSE(turns.try_take(*SocketAddress::from_literal("::ffff:192.0.2.1", 25)));
+  EXPECT_TRUE(turns.try_take(*SocketAddress::from_literal("::ffff:192.0.2.1", 26)));
+  EXPECT_TRUE(turns.try_take(*SocketAddress::from_literal("::ffff:192.0.2.2", 25)));
+}
+
 TEST(AddressTurnsKeys, OtherAddressesAndPortsDoNotWaitForEachOther) {
   const std::vector<SocketAddress> all = {address("192.0.2.1", 25),
                                           address("192.0.2.1", 587),
                                           address("192.0.2.2", 25),
                                           address("2001:db8::1", 25),
                                           address("2001:db8::1", 465),
-                                          address("::ffff:192.0.2.1", 25),
                                           address("127.0.0.1", 25),
                                           address("::1", 25),
                                           *SocketAddress::from_path("/run/a"),
