@@ -94,6 +94,9 @@ std::optional<HttpResponse> fault_of(const Parser& parser) {
     return plain_response(400, "Transfer-Encoding: chunked alone is understood");
   for (const char* name : {"X-Prometheus-Scrape-Timeout-Seconds", "Authorization", "Host"})
     if (message.count(name) > 1) return plain_response(400, std::string(name) + " is there twice");
+  // RFC 9112 section 3.2.
+  if (message.version() == 11 && message.count(http::field::host) == 0)
+    return plain_response(400, "Host is missing");
   return std::nullopt;
 }
 

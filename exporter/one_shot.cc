@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "common/net/address_turns.h"
+#include "common/net/write_all.h"
 #include "common/probe/printable.h"
 #include "common/smtp/reply_code.h"
 #include "exporter/descriptors.h"
@@ -33,17 +33,6 @@ using Record = std::shared_ptr<const ProbeRecord>;
 
 constexpr int kUnknown = static_cast<int>(State::Unknown);
 constexpr std::size_t kAtATime = 512;
-
-// False when not all of it could be written.
-bool print(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 // The targets, each once, as orders. The error is the user's.
 Result<std::vector<ProbeOrder>> orders_of(const ExporterOptions& options,
@@ -99,7 +88,7 @@ std::vector<Record> probe_all(const std::vector<ProbeOrder>& orders, int per_add
 
 // Whether nothing was lost. Each loss is logged with its reason.
 bool deliver(const OneShotOptions& once, std::string_view text) {
-  bool good = print(text);
+  bool good = write_all(STDOUT_FILENO, text);
   if (!good) log(LogLevel::Error, "cannot print the metrics", {{"why", "stdout takes nothing"}});
   if (!once.textfile.empty()) {
     const Result<void> written = write_textfile(once.textfile, text);

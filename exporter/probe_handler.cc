@@ -28,7 +28,10 @@ Ordered order_of(const ProbeQuery& query, const std::shared_ptr<const ServedConf
   const auto found = config->modules.find(query.module);
   if (found == config->modules.end()) {
     metrics.unknown_module.fetch_add(1);
-    return refuse(400, "unknown module \"" + printable(query.module, 100) + "\"");
+    std::string known;
+    for (const auto& [name, module] : config->modules) known += (known.empty() ? "" : ", ") + name;
+    return refuse(400, "unknown module \"" + printable(query.module, 100) +
+                           "\"; the configuration has " + printable(known, 1000));
   }
   const ServedModule& module = found->second;
   if (!is_allowed(config->config.allowed_targets, query.target))

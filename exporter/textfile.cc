@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/net/write_all.h"
 #include "common/probe/printable.h"
 
 namespace smtpprobe {
@@ -66,14 +67,9 @@ class TemporaryFile {
   bool is_open() const { return file_.number() >= 0; }
   // On the disk and complete, or false and errno.
   bool fill(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t taken = write(file_.number(), text.data(), text.size());
-      if (taken < 0 && errno == EINTR) continue;
-      if (taken < 0) return false;
-      text.remove_prefix(static_cast<std::size_t>(taken));
-    }
     // mkostemp gives 0600, and the umask has no say in fchmod.
-    return fchmod(file_.number(), kMode) == 0 && fsync(file_.number()) == 0 && file_.shut();
+    return write_all(file_.number(), text) && fchmod(file_.number(), kMode) == 0 &&
+           fsync(file_.number()) == 0 && file_.shut();
   }
   bool rename_to(const std::string& path) {
     if (rename(name_.c_str(), path.c_str()) != 0) return false;

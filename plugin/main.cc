@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "common/net/probe_once.h"
+#include "common/net/write_all.h"
 #include "common/probe/printable.h"
 #include "common/smtp/reply_code.h"
 #include "plugin/options.h"
@@ -21,17 +21,6 @@ namespace smtpprobe {
 namespace {
 
 constexpr int kUnknown = static_cast<int>(State::Unknown);
-
-// False when not all of it could be written.
-bool write_out(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 bool is_set(const char* variable) {
   const char* const value = std::getenv(variable);
@@ -90,5 +79,5 @@ int main(int argc, char** argv) {
   } catch (...) {
     rendered = broken("an exception of no known kind");
   }
-  return write_out(rendered.text) ? rendered.exit_code : kUnknown;
+  return write_all(STDOUT_FILENO, rendered.text) ? rendered.exit_code : kUnknown;
 }

@@ -126,7 +126,7 @@ END
 
 next_steps
 
-title "The exporter's page: http://$address/"
+title "The exporter's page, as long as this script runs: http://$address/"
 if [ -t 0 ] && [ -t 1 ]; then
   read -r -p "It is there until you press Enter. " || true
 fi

@@ -211,6 +211,11 @@ class Refused(HttpCase):
             with self.subTest(path):
                 self.assert_refused(self.exporter.get(path), 400)
 
+    def test_unknown_module_names_those_that_are_known(self):
+        answer = self.exporter.get(query(target=self.server.target, module="no-such"))
+        self.assert_refused(answer, 400)
+        self.assertRegex(answer.body, rb'"no-such"; the configuration has (.+, )?plain(, .+)?$')
+
     def test_what_is_not_ours_is_ignored(self):
         answer = self.exporter.get(self.path + "&zone=eu&zone=us&x")
         self.assert_exposed(answer.metrics, OK)
@@ -245,6 +250,7 @@ class Refused(HttpCase):
                      # What follows would be taken for a request of its own.
                      b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nGET /config HTTP/1.1\r\n\r\n",
                      b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n",
                      b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
                      b"GET / HTTP/1.1\r\nX-Prometheus-Scrape-Timeout-Seconds: 1\r\n"
                      b"X-Prometheus-Scrape-Timeout-Seconds: 2\r\n\r\n"):
@@ -337,7 +343,7 @@ class Hostile(HttpCase):
         with self.exporter.connect() as connection:
             for method in ("POST", "PUT"):
                 self.assertEqual(connection.request("/-/reload", method, body=b"x=y").status, 200)
-            connection.send("GET /-/healthy HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+            connection.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
             self.assertEqual(connection.answer().status, 200)
 
     def test_pipelined(self):
