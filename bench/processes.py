@@ -52,7 +52,14 @@ class Responder:
     def __init__(self, build, *options):
         self.process = subprocess.Popen([build / "tests/smtp_responder", *options], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        told = dict(line.split() for line in iter(self.process.stdout.readline, "ready\n") if line)
+        told = {}
+        for line in self.process.stdout:
+            if line == "ready\n":
+                break
+            name, port = line.split()
+            told[name] = port
+        if self.process.poll() is not None:
+            raise RuntimeError("smtp_responder did not get ready")
         self.target = f"127.0.0.1:{told['smtp']}"
         self._stats = ("127.0.0.1", int(told["stats"]))
 

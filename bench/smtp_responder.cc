@@ -14,11 +14,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,11 +32,13 @@ namespace smtpprobe {
 namespace {
 
 constexpr const char* kUsage =
-    "usage: smtp_responder [--tls-cert-dir DIR | --silent]\n"
+    "usage: smtp_responder [--tls-cert-dir DIR | --silent] [--delay MS] [--all-addresses]\n"
     "Listens on two ports of 127.0.0.1 and prints \"smtp PORT\", \"stats PORT\", \"ready\". "
     "Whoever\n"
     "connects to the second is told: accepted N, open N, dialogues N (QUIT was said), tls N.\n"
     "  --tls-cert-dir DIR offer STARTTLS with server.pem and server.key of DIR\n"
+    "  --delay MS         every reply comes so many milliseconds later\n"
+    "  --all-addresses    the first port on every address of the loopback interface\n"
     "  --silent           accept and say nothing\n"
     "Ends when stdin does.\n";
 
@@ -53,16 +60,33 @@ struct SslFree {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
 };
 
+using Clock = std::chrono::steady_clock;
+
 struct Connection {
+  unsigned long serial = 0;
   std::unique_ptr<SSL, SslFree> ssl;
   bool handshaking = false;
   std::size_t used = 0;
   std::array<char, kInputSize> input;
 };
 
+// What is done once a reply is said.
+enum class Then { Nothing, StartTls, Drop };
+
+// A reply whose time has not come.
+struct Held {
+  Clock::time_point due;
+  int fd;
+  unsigned long serial;  // of the connection, which may be gone by then
+  std::string_view reply;
+  Then then;
+};
+
 struct Options {
   std::string certificates;
   bool silent = false;
+  bool all_addresses = false;
+  std::chrono::milliseconds delay{0};
 };
 
 struct Counts {
@@ -83,14 +107,17 @@ int must(int returned, const char* what) {
   return returned;
 }
 
-// A listener on a port of the kernel's choice, which is printed under `name`.
-int listen_as(const char* name) {
+// A listener on a port of the kernel's choice, which is printed under `name`. With `all` on every
+// address of the loopback interface, and on no other interface.
+int listen_as(const char* name, bool all) {
   const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
   const int on = 1;
   must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");  // inherited
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl(all ? INADDR_ANY : INADDR_LOOPBACK);
+  constexpr char kLoopback[] = "lo";
+  if (all) must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, kLoopback, sizeof kLoopback), "lo");
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   must(bind(fd, generic, size), "bind");
@@ -126,11 +153,16 @@ class Responder {
   bool read_more(int fd, Connection& connection);
   bool answer_lines(int fd, Connection& connection);
   bool answer(int fd, Connection& connection, std::string_view line);
-  bool say(int fd, const Connection& connection, std::string_view reply, int flags = 0);
+  bool reply(int fd, Connection& connection, std::string_view text, Then then = Then::Nothing);
+  bool reply_now(int fd, Connection& connection, std::string_view text, Then then);
+  std::optional<timespec> until_next() const;
+  void say_what_is_due();
+  bool say(int fd, const Connection& connection, std::string_view text, int flags = 0);
   bool handshake(Connection& connection);
   void drop(int fd);
 
   const bool silent_;
+  const std::chrono::milliseconds delay_;
   SSL_CTX* const context_;
   const int listener_;
   const int stats_;
@@ -138,13 +170,15 @@ class Responder {
   int spare_;  // given up to refuse a client where descriptors are short
   Counts counts_;
   std::vector<std::unique_ptr<Connection>> connections_;  // by descriptor
+  std::deque<Held> held_;  // in the order in which they are due, for all wait equally long
 };
 
 Responder::Responder(const Options& options)
     : silent_(options.silent),
+      delay_(options.delay),
       context_(options.certificates.empty() ? nullptr : make_context(options.certificates)),
-      listener_(listen_as("smtp")),
-      stats_(listen_as("stats")),
+      listener_(listen_as("smtp", options.all_addresses)),
+      stats_(listen_as("stats", false)),
       epoll_(must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       spare_(must(open("/dev/null", O_RDONLY | O_CLOEXEC), "/dev/null")) {
   watch(listener_, EPOLLIN);
@@ -164,8 +198,11 @@ void Responder::watch(int fd, std::uint32_t events) {
 void Responder::run() {
   std::array<epoll_event, 256> events;
   for (;;) {
-    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
-    if (count < 0 && errno != EINTR) fail("epoll_wait");
+    const std::optional<timespec> wait = until_next();
+    const int count = epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()),
+                                   wait ? &*wait : nullptr, nullptr);
+    if (count < 0 && errno != EINTR) fail("epoll_pwait2");
+    say_what_is_due();
     for (int at = 0; at < count; ++at) {
       const int fd = events[static_cast<std::size_t>(at)].data.fd;
       if (fd == listener_) {
@@ -194,10 +231,54 @@ void Responder::accept_one() {
   const auto place = static_cast<std::size_t>(fd);
   if (connections_.size() <= place) connections_.resize(place * 2 + 64);
   connections_[place] = std::make_unique<Connection>();
-  counts_.accepted++;
+  connections_[place]->serial = ++counts_.accepted;
   counts_.open++;
   watch(fd, EPOLLIN);
-  if (!silent_ && !say(fd, *connections_[place], kBanner)) drop(fd);
+  if (!silent_ && !reply(fd, *connections_[place], kBanner)) drop(fd);
+}
+
+std::optional<timespec> Responder::until_next() const {
+  if (held_.empty()) return std::nullopt;
+  const std::chrono::nanoseconds left = std::max(Clock::duration{}, held_[0].due - Clock::now());
+  return timespec{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+}
+
+void Responder::say_what_is_due() {
+  while (!held_.empty() && held_.front().due <= Clock::now()) {
+    const Held next = held_.front();
+    held_.pop_front();
+    Connection* const to = connections_[static_cast<std::size_t>(next.fd)].get();
+    if (to == nullptr || to->serial != next.serial) continue;
+    if (!reply_now(next.fd, *to, next.reply, next.then)) drop(next.fd);
+  }
+}
+
+// False: the dialogue is at its end.
+bool Responder::reply(int fd, Connection& connection, std::string_view text, Then then) {
+  if (delay_.count() == 0) return reply_now(fd, connection, text, then);
+  held_.push_back({Clock::now() + delay_, fd, connection.serial, text, then});
+  return true;
+}
+
+bool Responder::reply_now(int fd, Connection& connection, std::string_view text, Then then) {
+  switch (then) {
+    case Then::Nothing:
+      return say(fd, connection, text);
+    case Then::StartTls:
+      if (!say(fd, connection, text)) return false;
+      connection.ssl.reset(SSL_new(context_));
+      if (!connection.ssl || SSL_set_fd(connection.ssl.get(), fd) != 1) fail("SSL_new");
+      SSL_set_accept_state(connection.ssl.get());
+      connection.handshaking = true;
+      return true;
+    case Then::Drop:
+      // The 221 and the FIN in one segment: it is always we who close first, and the ports in
+      // TIME_WAIT are not the client's.
+      say(fd, connection, text, MSG_MORE);
+      if (connection.ssl) SSL_shutdown(connection.ssl.get());
+      return false;
+  }
+  return false;
 }
 
 void Responder::tell_stats() {
@@ -258,34 +339,25 @@ bool Responder::answer_lines(int fd, Connection& connection) {
 // False: the dialogue is at its end.
 bool Responder::answer(int fd, Connection& connection, std::string_view line) {
   if (line.starts_with("EHLO")) {
-    return say(fd, connection, context_ != nullptr && !connection.ssl ? kEhloStarttls : kEhlo);
+    return reply(fd, connection, context_ != nullptr && !connection.ssl ? kEhloStarttls : kEhlo);
   }
   if (line.starts_with("STARTTLS") && context_ != nullptr && !connection.ssl) {
-    if (!say(fd, connection, kGo)) return false;
-    connection.ssl.reset(SSL_new(context_));
-    if (!connection.ssl || SSL_set_fd(connection.ssl.get(), fd) != 1) fail("SSL_new");
-    SSL_set_accept_state(connection.ssl.get());
-    connection.handshaking = true;
-    return true;
+    return reply(fd, connection, kGo, Then::StartTls);
   }
   if (line.starts_with("QUIT")) {
     counts_.dialogues++;
-    // The 221 and the FIN in one segment: it is always we who close first, and the ports in
-    // TIME_WAIT are not the client's.
-    say(fd, connection, kBye, MSG_MORE);
-    if (connection.ssl) SSL_shutdown(connection.ssl.get());
-    return false;
+    return reply(fd, connection, kBye, Then::Drop);
   }
-  return say(fd, connection, kOk);
+  return reply(fd, connection, kOk);
 }
 
 // A reply is far shorter than a socket's buffer: what is not taken at once ends the connection.
-bool Responder::say(int fd, const Connection& connection, std::string_view reply, int flags) {
+bool Responder::say(int fd, const Connection& connection, std::string_view text, int flags) {
   if (connection.ssl) {
-    return SSL_write(connection.ssl.get(), reply.data(), static_cast<int>(reply.size())) > 0;
+    return SSL_write(connection.ssl.get(), text.data(), static_cast<int>(text.size())) > 0;
   }
-  return send(fd, reply.data(), reply.size(), MSG_NOSIGNAL | flags) ==
-         static_cast<ssize_t>(reply.size());
+  return send(fd, text.data(), text.size(), MSG_NOSIGNAL | flags) ==
+         static_cast<ssize_t>(text.size());
 }
 
 bool Responder::handshake(Connection& connection) {
@@ -312,6 +384,10 @@ bool parse(int argc, char** argv, Options& options) {
       options.silent = true;
     } else if (argument == "--tls-cert-dir" && at + 1 < argc) {
       options.certificates = argv[++at];
+    } else if (argument == "--delay" && at + 1 < argc) {
+      options.delay = std::chrono::milliseconds(std::atoi(argv[++at]));
+    } else if (argument == "--all-addresses") {
+      options.all_addresses = true;
     } else {
       return false;
     }
