@@ -14,6 +14,13 @@ namespace {
 
 constexpr auto kPulse = std::chrono::milliseconds(500);
 
+// At a time, and for how long a peer that lets us wait counts. A loop connects some ten thousand
+// times a second and shakes hands a thousand times.
+constexpr std::size_t kStarts = 64;
+constexpr auto kStartHold = std::chrono::milliseconds(10);
+constexpr std::size_t kHandshakes = 16;
+constexpr auto kHandshakeHold = std::chrono::milliseconds(20);
+
 }  // namespace
 
 EventLoop::EventLoop(std::size_t index, const HistoryLimits& history, Histogram& lag)
@@ -21,6 +28,8 @@ EventLoop::EventLoop(std::size_t index, const HistoryLimits& history, Histogram&
       context_(1),
       work_(context_.get_executor()),
       resolver_(context_.get_executor()),
+      starts_(context_.get_executor(), kStarts, kStartHold),
+      handshakes_(context_.get_executor(), kHandshakes, kHandshakeHold),
       history_(history),
       pulse_(context_),
       lag_(lag) {

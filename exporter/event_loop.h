@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/net/pace.h"
 #include "common/net/resolver.h"
 #include "exporter/gzip.h"
 #include "exporter/history.h"
@@ -30,6 +31,8 @@ class EventLoop {
 
   // Of the loop's own thread:
   Resolver& resolver() { return resolver_; }
+  Pace& starts() { return starts_; }
+  Pace& handshakes() { return handshakes_; }
   Gzip& gzip() { return gzip_; }
   History& history() { return history_; }
   const std::shared_ptr<const ServedConfig>& config() const { return config_; }
@@ -52,6 +55,8 @@ class EventLoop {
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   CaresResolver resolver_;
+  Pace starts_;
+  Pace handshakes_;
   Gzip gzip_;
   History history_;
   std::shared_ptr<const ServedConfig> config_;

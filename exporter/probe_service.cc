@@ -72,8 +72,9 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
   if (order.timeout <= Duration::zero()) {
     tell_no_time_left(*record->plan, record->result);
   } else {
+    const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes()};
     auto probing =
-        probe_into(record->result, record->plan, order.module->tls, loop.resolver(), &turns_);
+        probe_into(record->result, record->plan, order.module->tls, loop.resolver(), restraint);
     co_await std::move(probing);
     // Nobody is there any more to be told, and the server has done nothing wrong.
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
@@ -84,6 +85,7 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
   record->verdict = judge(*record->plan, record->result);
   record->id = ++made_ * loops_ + loop.index();
   order.module->counts->count(*record);
+  if (record->result.unstamped) metrics_.unstamped_probes.fetch_add(1, std::memory_order_relaxed);
   write_log(*record);
   loop.history().add(record);
   co_return record;

@@ -157,6 +157,10 @@ std::vector<MetricFamily> SelfMetrics::families() const {
                             "Requests for a probe that were answered with 503, for too many were "
                             "in flight or the exporter was shutting down.",
                             probes_rejected));
+  families.push_back(single("unstamped_probes_total",
+                            "Probes of which some reply had no timestamp of the kernel's and so "
+                            "counts from when it was read, as on unix sockets.",
+                            unstamped_probes));
   families.push_back(single("unknown_module_total",
                             "Requests for a probe with a module that the configuration lacks.",
                             unknown_module));

@@ -57,6 +57,7 @@ class SelfMetrics {
   std::atomic<std::int64_t> probes_in_flight{0};
   Count probes_rejected{0};
   Count unknown_module{0};
+  Count unstamped_probes{0};
   std::atomic<bool> last_reload_successful{true};
   std::atomic<double> last_reload_success_time{0};  // seconds since the epoch
   Histogram event_loop_lag;

@@ -150,11 +150,11 @@ asio::awaitable<ConnectOutcome> connect(Transport& transport, SocketAddress peer
     if (!in_time) in_time = co_await transport.wait(deadline);
     error = in_time ? result_of_connect(transport.fd()) : ETIMEDOUT;
   }
-  outcome.ended = now();
   if (error == 0) {
-    transport.connected();
+    outcome.ended = transport.connected(outcome.began);
     co_return outcome;
   }
+  outcome.ended = now();
   transport.close(false);
   Fault fault = fault_of(error, peer, outcome.ended - outcome.began);
   outcome.reason = fault.reason;

@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "common/net/connector.h"
+#include "common/net/conversation.h"
 #include "common/net/proxy_header.h"
 #include "common/net/socket_address.h"
-#include "common/net/tls_report.h"
 #include "common/net/transport.h"
 #include "common/probe/verdict.h"
 #include "common/smtp/address.h"
@@ -21,9 +21,6 @@
 namespace smtpprobe {
 namespace asio = boost::asio;
 namespace {
-
-// The largest reply line fits, and most replies do.
-constexpr std::size_t kReadBytes = 4096;
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -67,30 +64,16 @@ bool fits(IpChoice choice, const SocketAddress& address) {
          !(choice == IpChoice::Ipv6 && address.ip_version() == 4);
 }
 
-// What the dialogue takes for an end of the channel; a handshake is long over.
-Reason channel_reason(Reason reason) {
-  switch (reason) {
-    case Reason::ConnectionClosed:
-    case Reason::ConnectionReset:
-    case Reason::LocalError:
-    case Reason::TlsAlert:
-      return reason;
-    default:
-      return Reason::TlsRecord;
-  }
-}
-
 class Session {
  public:
   Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
-          std::shared_ptr<const TlsContext> tls, AddressTurns* turns,
+          std::shared_ptr<const TlsContext> tls, Restraint restraint,
           asio::any_io_executor executor)
       : result_(result),
         shared_plan_(std::move(plan)),
         plan_(*shared_plan_),
         tls_(std::move(tls)),
-        turns_(turns),
-        implicit_tls_(plan_.dialogue.tls == TlsMode::Implicit),
+        restraint_(restraint),
         transport_(std::move(executor)) {
     result_.began = now();
     result_.started = wall_now();
@@ -109,43 +92,25 @@ class Session {
   asio::awaitable<bool> connect_any();
   asio::awaitable<bool> take_turn(SocketAddress peer);
   asio::awaitable<ConnectOutcome> connect_one(SocketAddress peer, Instant limit);
-  asio::awaitable<void> converse();
+  bool overtaken() const;
 
   bool resolve_literal();
   bool fail(Step step, Reason reason, std::string detail);
   void describe(const SocketAddress& peer);
-  void prepare_dialogue();
-
-  // One action of the dialogue as far as it goes without waiting.
-  IoState act(const Action& action);
-  IoState send(const Action& action);
-  bool refused_midway(const Action& action);
-  IoState hear();
-  IoState start_tls();
-  void handshake_ended(const IoResult& outcome);
-  void channel_ended(IoResult outcome);
-  void out_of_time();
-
-  bool overtaken() const;
-  const std::string& tls_name() const {
-    return plan_.tls.server_name.empty() ? plan_.target.host : plan_.tls.server_name;
-  }
+  DialoguePlan dialogue_plan();
 
   ProbeResult& result_;
   std::shared_ptr<const ProbePlan> shared_plan_;
   const ProbePlan& plan_;
   std::shared_ptr<const TlsContext> tls_;
-  AddressTurns* turns_;
+  Restraint restraint_;
   std::optional<AddressTurns::Turn> turn_;
-  bool implicit_tls_;
+  std::optional<Pace::Place> start_;
   Transport transport_;
   Instant deadline_{};
   std::vector<SocketAddress> addresses_;
   std::optional<SocketAddress> source_;
-  std::optional<Dialogue> dialogue_;
-  bool busy_ = false;     // in the middle of an action: it is known that the peer was silent
-  std::size_t sent_ = 0;  // bytes of the current Send
-  bool shaking_hands_ = false;
+  std::optional<Conversation> conversation_;
 };
 
 asio::awaitable<void> Session::run(Resolver& resolver) {
@@ -153,12 +118,10 @@ asio::awaitable<void> Session::run(Resolver& resolver) {
   if (!go_on) co_return;
   go_on = co_await connect_any();
   if (!go_on) co_return;
-  prepare_dialogue();
-  co_await converse();
-  const auto& steps = dialogue_->steps();
-  const bool quit_answered =
-      !steps.empty() && steps.back().step == Step::Quit && steps.back().reply.has_value();
-  transport_.close(quit_answered || !dialogue_->failure());
+  conversation_.emplace(result_, plan_, tls_.get(), transport_, restraint_.handshakes,
+                        dialogue_plan(), result_.steps.back().ended, deadline_);
+  auto conversing = conversation_->run();
+  co_await std::move(conversing);
 }
 
 bool Session::fail(Step step, Reason reason, std::string detail) {
@@ -231,15 +194,16 @@ asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant
   while (sent < header.size()) {
     const IoResult written = transport_.write(std::string_view(header).substr(sent));
     sent += written.bytes;
+    if (written.state == IoState::Done) outcome.ended = written.at;
     bool in_time = true;
     if (written.state == IoState::NotYet) in_time = co_await transport_.wait(limit);
     if (in_time && written.state != IoState::Ended) continue;
     outcome.reason = in_time ? written.reason : Reason::ConnectTimeout;
     outcome.detail = "PROXY header not taken by " + peer.words();
     transport_.close(false);
+    outcome.ended = now();
     break;
   }
-  outcome.ended = now();
   co_return outcome;
 }
 
@@ -247,15 +211,30 @@ asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant
 // server's fault.
 asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
   turn_.reset();
-  turn_ = turns_->try_take(peer);
-  if (turn_) co_return true;
   const Instant began = now();
-  auto waiting = turns_->take(peer, deadline_);
-  turn_ = co_await std::move(waiting);
-  result_.waited += now() - began;
-  co_return turn_ || fail(Step::Resolve, Reason::ProbeRejected,
-                          "waited " + seconds_words(result_.waited) + " for other probes of " +
-                              peer.words() + " to end");
+  bool waited = false;
+  if (restraint_.turns != nullptr) {
+    turn_ = restraint_.turns->try_take(peer);
+    if (!turn_) {
+      waited = true;
+      auto waiting = restraint_.turns->take(peer, deadline_);
+      turn_ = co_await std::move(waiting);
+    }
+  }
+  const bool in = restraint_.turns == nullptr || turn_;
+  if (in && restraint_.starts != nullptr) {
+    start_ = restraint_.starts->try_enter();
+    if (!start_) {
+      waited = true;
+      auto waiting = restraint_.starts->enter(deadline_);
+      start_ = co_await std::move(waiting);
+    }
+  }
+  if (waited) result_.waited += now() - began;
+  co_return (in && (restraint_.starts == nullptr || start_)) ||
+      fail(Step::Resolve, Reason::ProbeRejected,
+           "waited " + seconds_words(result_.waited) + " for other probes" +
+               (in ? "" : " of " + peer.words()) + " to end");
 }
 
 bool Session::overtaken() const {
@@ -272,15 +251,14 @@ asio::awaitable<bool> Session::connect_any() {
     const bool last = i + 1 == addresses_.size();
     if (i > 0 && now() >= deadline_) break;
     describe(addresses_[i]);
-    if (turns_ != nullptr) {
-      auto waiting = take_turn(addresses_[i]);
-      const bool in = co_await std::move(waiting);
-      if (!in) co_return false;
-    }
+    auto waiting = take_turn(addresses_[i]);
+    const bool in = co_await std::move(waiting);
+    if (!in) co_return false;
     const Instant limit =
         last ? deadline_ : std::min(deadline_, now() + plan_.dialogue.limits.of(Step::Connect));
     auto connecting = connect_one(addresses_[i], limit);
     ConnectOutcome outcome = co_await std::move(connecting);
+    start_.reset();
     record.began = outcome.began;
     record.ended = outcome.ended;
     record.took = outcome.ended - outcome.began;
@@ -313,7 +291,7 @@ void Session::describe(const SocketAddress& peer) {
 }
 
 // What only a connection tells: who we are to this peer, and how far it may be trusted.
-void Session::prepare_dialogue() {
+DialoguePlan Session::dialogue_plan() {
   const SocketAddress local = SocketAddress::local_end(transport_.fd());
   if (local.ip_version() != 0) result_.endpoint.local_address = local.text();
   DialoguePlan plan = plan_.dialogue;
@@ -330,153 +308,11 @@ void Session::prepare_dialogue() {
                              plan.helo_name};
     plan.message = compose_message(plan_.message.value_or(MessagePlan{}), facts);
   }
-  dialogue_.emplace(std::move(plan), now(), deadline_);
-}
-
-asio::awaitable<void> Session::converse() {
-  while (true) {
-    const Action action = dialogue_->next();
-    if (action.kind == Action::Kind::Close) co_return;
-    if (act(action) != IoState::NotYet) continue;
-    const bool in_time = co_await transport_.wait(dialogue_->deadline());
-    // One more look before it is too late: under load we are late, not the server.
-    if (!in_time && act(dialogue_->next()) == IoState::NotYet) out_of_time();
-  }
-}
-
-IoState Session::act(const Action& action) {
-  switch (action.kind) {
-    case Action::Kind::Send:
-      return send(action);
-    case Action::Kind::Receive:
-      return hear();
-    case Action::Kind::StartTls:
-      return start_tls();
-    case Action::Kind::Close:
-      break;
-  }
-  return IoState::Ended;
-}
-
-IoState Session::send(const Action& action) {
-  // What is there before we have spoken is no answer: the dialogue is to know before it speaks.
-  if (!busy_ && hear() != IoState::NotYet) return IoState::Done;
-  if (busy_ && refused_midway(action)) return IoState::Done;
-  busy_ = true;
-  IoResult written = transport_.write(action.bytes.substr(sent_));
-  sent_ += written.bytes;
-  if (written.state == IoState::Ended && refused_midway(action)) return IoState::Done;
-  if (written.state == IoState::NotYet) return IoState::NotYet;
-  if (written.state == IoState::Done && sent_ < action.bytes.size()) return IoState::Done;
-  busy_ = false;
-  sent_ = 0;
-  if (written.state == IoState::Done) {
-    dialogue_->on_sent(written.at);
-  } else {
-    channel_ended(std::move(written));
-  }
-  return IoState::Done;
-}
-
-// A server need not take the whole message to refuse it. What it said counts, though the rest of
-// the message cannot be sent any more; QUIT would be taken for a line of it.
-bool Session::refused_midway(const Action& action) {
-  if (action.step != Step::Message) return false;
-  std::array<char, kReadBytes> buffer;
-  const IoResult heard = transport_.read(buffer);
-  if (heard.state != IoState::Done || heard.bytes == 0) return false;
-  const bool refusal = buffer[0] == '4' || buffer[0] == '5';
-  if (refusal) dialogue_->on_sent(heard.at);
-  dialogue_->on_received({buffer.data(), heard.bytes}, heard.at);
-  busy_ = false;
-  sent_ = 0;
-  const Action::Kind next = dialogue_->next().kind;
-  const bool whole = next != Action::Kind::Receive;
-  if (whole && next != Action::Kind::Close) {
-    dialogue_->on_channel_end(Reason::ConnectionClosed, "the message was cut short", heard.at);
-  }
-  return true;
-}
-
-// What the peer said, up to one buffer of it.
-IoState Session::hear() {
-  std::array<char, kReadBytes> buffer;
-  IoResult heard = transport_.read(buffer);
-  if (heard.state == IoState::NotYet) return IoState::NotYet;
-  if (heard.state == IoState::Ended) {
-    channel_ended(std::move(heard));
-  } else if (heard.at >= dialogue_->deadline()) {
-    out_of_time();
-  } else {
-    dialogue_->on_received({buffer.data(), heard.bytes}, heard.at);
-  }
-  return IoState::Done;
-}
-
-IoState Session::start_tls() {
-  if (!busy_) {
-    // With implicit TLS nothing went before, and the handshake itself tells what is no TLS.
-    if (!implicit_tls_ && hear() != IoState::NotYet) return IoState::Done;
-    SslSession session = tls_ ? tls_->new_session(tls_name()) : nullptr;
-    if (!session) {
-      HandshakeReport report;
-      report.reason = Reason::LocalError;
-      report.detail = "cannot make a TLS session";
-      dialogue_->on_tls(report, now());
-      return IoState::Done;
-    }
-    transport_.start_tls(std::move(session));
-    busy_ = true;
-    shaking_hands_ = true;
-  }
-  const IoResult outcome = transport_.handshake();
-  if (outcome.state == IoState::NotYet) return IoState::NotYet;
-  busy_ = false;
-  handshake_ended(outcome);
-  return IoState::Done;
-}
-
-void Session::handshake_ended(const IoResult& outcome) {
-  shaking_hands_ = false;
-  result_.tls = read_tls_facts(transport_.tls());
-  const TlsFacts& facts = *result_.tls;
-  HandshakeReport report;
-  if (outcome.state == IoState::Done) {
-    report.detail = facts.version + ", " + facts.cipher;
-    const CertificateProblem* problem = first_problem(facts, plan_.tls.ignore_expiration);
-    report.verified = facts.checked && facts.established() && problem == nullptr;
-    if (facts.checked && problem != nullptr) {
-      report.certificate = problem->reason;
-      report.certificate_detail = problem_words(facts, *problem);
-    }
-  } else {
-    report.reason = outcome.reason;
-    report.detail = outcome.detail;
-  }
-  dialogue_->on_tls(report, outcome.at);
-}
-
-void Session::channel_ended(IoResult outcome) {
-  if (outcome.no_close_notify) dialogue_->add_note(Note::NoCloseNotify);
-  const Reason how = transport_.tls() != nullptr ? channel_reason(outcome.reason) : outcome.reason;
-  dialogue_->on_channel_end(how, std::move(outcome.detail), outcome.at);
-}
-
-void Session::out_of_time() {
-  if (shaking_hands_) result_.tls = read_tls_facts(transport_.tls());
-  dialogue_->on_deadline(now());
+  return plan;
 }
 
 void Session::finish_result() {
-  if (dialogue_) {
-    const auto& steps = dialogue_->steps();
-    result_.steps.insert(result_.steps.end(), steps.begin(), steps.end());
-    result_.failure = dialogue_->failure();
-    result_.transcript = dialogue_->transcript();
-    result_.extensions = dialogue_->extensions();
-    result_.auth_mechanism = dialogue_->auth_mechanism();
-    result_.notes = dialogue_->notes();
-  }
+  if (conversation_) conversation_->tell();
   if (overtaken()) {
     const std::string_view step = step_name(result_.failure->step);
     fail(Step::Resolve, Reason::ProbeRejected,
@@ -490,9 +326,9 @@ void Session::finish_result() {
 
 asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
                                  std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                 AddressTurns* turns) {
+                                 Restraint restraint) {
   const auto executor = co_await asio::this_coro::executor;
-  Session session(result, std::move(plan), std::move(tls), turns, executor);
+  Session session(result, std::move(plan), std::move(tls), restraint, executor);
   auto running = session.run(resolver);
   co_await std::move(running);
   session.finish_result();
@@ -500,9 +336,9 @@ asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const Prob
 
 asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                    std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                   AddressTurns* turns) {
+                                   Restraint restraint) {
   ProbeResult result;
-  auto probing = probe_into(result, std::move(plan), std::move(tls), resolver, turns);
+  auto probing = probe_into(result, std::move(plan), std::move(tls), resolver, restraint);
   co_await std::move(probing);
   co_return result;
 }

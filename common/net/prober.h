@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "common/net/address_turns.h"
+#include "common/net/pace.h"
 #include "common/net/resolver.h"
 #include "common/net/tls_context.h"
 #include "common/probe/plan.h"
@@ -14,20 +15,27 @@
 
 namespace smtpprobe {
 
+// What keeps the many probes of one process apart; they outlive the probes. Null: nothing does. The
+// waits are in ProbeResult::waited and the time of no step.
+struct Restraint {
+  AddressTurns* turns = nullptr;  // at each address
+  Pace* starts = nullptr;         // while it connects; of the probe's own loop, as the next
+  Pace* handshakes = nullptr;     // while it computes for TLS
+};
+
 // One endpoint of `plan`: of several addresses the first that connects. `tls` is made from the
 // plan's TlsPlan; null when no TLS is planned. `resolver` outlives the call and is not asked for an
-// address or a unix socket. With `turns`, which outlives the call too, it waits for its turn at
-// each address (ProbeResult::waited; the time of no step): where that took the time the probe would
-// have needed, it is probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer
+// address or a unix socket. Where `restraint` took the time that the probe would have needed, it is
+// probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer
 // does is in the result. May be dropped or cancelled (terminal) at any wait.
 boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                           std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                          AddressTurns* turns = nullptr);
+                                          Restraint restraint = {});
 
 // The same into a new ProbeResult, which outlives the call: where thousands wait at a time, room
 // for a second one in each of them counts.
 boost::asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
                                         std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                        AddressTurns* turns = nullptr);
+                                        Restraint restraint = {});
 
 }  // namespace smtpprobe

@@ -11,13 +11,14 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <optional>
 
 namespace smtpprobe {
 namespace {
 
 // The kernel stamps with CLOCK_REALTIME. Only the age of a stamp is used, so that a clock that is
 // set meanwhile shifts one reply at the most.
-Instant arrival_of(msghdr& message, Instant now) {
+std::optional<Instant> arrival_of(msghdr& message, Instant now) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPING ||
@@ -31,7 +32,17 @@ Instant arrival_of(msghdr& message, Instant now) {
     return now - (std::chrono::seconds(wall.tv_sec - stamp.tv_sec) +
                   std::chrono::nanoseconds(wall.tv_nsec - stamp.tv_nsec));
   }
-  return now;
+  return std::nullopt;
+}
+
+// What the SYN and its answer took; nullopt where the kernel does not know, as when the SYN had to
+// be sent again.
+std::optional<Duration> syn_round_trip(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  if (info.tcpi_rtt == 0 || info.tcpi_total_retrans != 0) return std::nullopt;
+  return std::chrono::microseconds(info.tcpi_rtt);
 }
 
 // Not every family of sockets has stamps; arrival is the moment of the read then.
@@ -52,7 +63,13 @@ ReceiveStamps::~ReceiveStamps() {
 
 StreamSocket::StreamSocket(int fd) : fd_(fd) {
   ask_for_stamps(fd);
-  mark_sent();
+  sent_ = std::chrono::steady_clock::now();
+}
+
+Instant StreamSocket::connected(Instant began) {
+  const Instant now = std::chrono::steady_clock::now();
+  const std::optional<Duration> round_trip = syn_round_trip(fd_);
+  return sent_ = round_trip ? std::min(now, began + *round_trip) : now;
 }
 
 StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
@@ -69,8 +86,12 @@ StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
   } while (got < 0 && errno == EINTR);
   if (got < 0) return {0, errno, false};
   const Instant now = std::chrono::steady_clock::now();
+  const std::optional<Instant> stamp = got == 0 ? now : arrival_of(message, now);
+  if (!stamp) unstamped_ = true;
+  const Instant before = heard_ ? std::max(arrival_, sent_) : sent_;
   heard_ = true;
-  arrival_ = got == 0 ? now : std::clamp(arrival_of(message, now), std::min(sent_, now), now);
+  arrival_ = std::clamp(stamp.value_or(now), std::min(sent_, now), now);
+  peer_time_ += std::max(Duration::zero(), arrival_ - before);
   return {static_cast<std::size_t>(got), 0, got == 0};
 }
 
@@ -92,7 +113,5 @@ void StreamSocket::acknowledge() {
   const int on = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
-
-Instant StreamSocket::mark_sent() { return sent_ = std::chrono::steady_clock::now(); }
 
 }  // namespace smtpprobe

@@ -1,6 +1,6 @@
-// System calls on one connected stream socket, none of which ever blocks or raises SIGPIPE. Its
-// law: bytes count from when the kernel had them, not from when we came to read them
-// (SO_TIMESTAMPING).
+// System calls on one stream socket, none of which ever blocks or raises SIGPIPE. Its law: what the
+// network does counts from when the kernel saw it, not from when we came to look: bytes by their
+// receive timestamps (SO_TIMESTAMPING), the connection by the round trip of its SYN (TCP_INFO).
 #pragma once
 
 #include <cstddef>
@@ -30,19 +30,32 @@ class StreamSocket {
   // be booked as the server's. What we answer acknowledges by itself.
   void acknowledge();
 
+  // The connection that was asked for at `began` is up. When the kernel saw that, which is what
+  // arrives as the next thing is measured from.
+  Instant connected(Instant began);
+
   int fd() const { return fd_; }
   // When the last byte that receive() returned was here: not before sent(), not after now.
   Instant arrival() const { return arrival_; }
-  // When the last send() began: what arrives from here on may be an answer to it.
+  // When the last send() began, or the connection was up: what arrives from here on may be an
+  // answer to it.
   Instant sent() const { return sent_; }
-  // The same for what is no send(): a connection made, a handshake done.
-  Instant mark_sent();
+
+  // How long the peer let us wait since restart_clock(): from each of our last bytes to each of its
+  // last, without what we did in between.
+  Duration peer_time() const { return peer_time_; }
+  void restart_clock() { peer_time_ = {}; }
+
+  // Some bytes had no timestamp, as on a unix socket: they count from when they were read.
+  bool unstamped() const { return unstamped_; }
 
  private:
   int fd_ = -1;
   bool heard_ = false;  // something since the last send
+  bool unstamped_ = false;
   Instant sent_{};
   Instant arrival_{};
+  Duration peer_time_{};
 };
 
 // Keeps the kernel's receive timestamps switched on while it lives. The first socket that asks for

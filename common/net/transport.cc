@@ -141,8 +141,6 @@ void Transport::adopt(int fd) {
   want_ = Want::Write;
 }
 
-void Transport::connected() { socket_.mark_sent(); }
-
 IoResult Transport::not_yet(Want want) {
   want_ = want;
   return {IoState::NotYet, 0, {}, Reason::None, {}, false};
@@ -192,6 +190,7 @@ IoResult Transport::write(std::string_view bytes) {
 
 void Transport::start_tls(SslSession session) {
   ssl_ = std::move(session);
+  socket_.restart_clock();
   BIO* bio = BIO_new(Bio::method());
   if (bio == nullptr) return;  // handshake() then fails with OpenSSL's "BIO not set"
   BIO_set_data(bio, this);
@@ -211,7 +210,8 @@ IoResult Transport::handshake() {
   if (result.state == IoState::Done) {
     handshake_done_ = true;
     first_bytes_ = {};
-    result.at = socket_.mark_sent();
+    // Whose word was the last depends on the version of TLS.
+    result.at = std::max(socket_.sent(), socket_.arrival());
   }
   return result;
 }

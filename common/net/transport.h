@@ -45,8 +45,9 @@ class Transport {
 
   // Takes `fd`, a stream socket that does not block; closes what it had before.
   void adopt(int fd);
-  // The connection is up: from here read() and write() may be called.
-  void connected();
+  // The connection that was asked for at `began` is up, and since when: from here read() and
+  // write() may be called.
+  Instant connected(Instant began) { return socket_.connected(began); }
   int fd() const { return socket_.fd(); }
 
   // What is there already, up to the buffer's size; never waits.
@@ -57,11 +58,16 @@ class Transport {
   // `session` is on the socket from here; then handshake() until it is not NotYet.
   void start_tls(SslSession session);
   IoResult handshake();
+  // The peer's and the network's part of the handshake so far, without what we computed in between.
+  Duration handshake_time() const { return socket_.peer_time(); }
   SSL* tls() const { return ssl_.get(); }  // nullptr in clear
 
   // Until the socket is ready for what the last NotYet wanted, or writable while it connects.
   // False: `deadline` has passed first.
   boost::asio::awaitable<bool> wait(Instant deadline);
+
+  // Some of what was read has no timestamp of the kernel's, but counts from when it was read.
+  bool unstamped() const { return socket_.unstamped(); }
 
   // Ends the connection. `in_sync`: the session came to its regular end, so that a TLS channel that
   // is whole says close_notify.

@@ -47,6 +47,8 @@ struct ProbeResult {
   TlsVerify verify = TlsVerify::Report;  // the one in force for this peer
   std::optional<Mechanism> auth_mechanism;
   Note notes = Note::None;
+  // Some replies count from when they were read, for the kernel had no timestamps for them.
+  bool unstamped = false;
 
   // nullptr when the step did not run.
   const StepRecord* step(Step step) const;

@@ -345,8 +345,15 @@ void Dialogue::on_received(std::string_view bytes, Instant at) {
   if (!bytes.empty()) on_unasked(bytes, at);
 }
 
+void Dialogue::on_tls_begun(Instant at) {
+  if (phase_ != Phase::StartTls) return;
+  waiting_since_ = at;
+  step_deadline_ = at + plan_.limits.of(step_);
+}
+
 void Dialogue::on_tls(const HandshakeReport& report, Instant at) {
   if (phase_ != Phase::StartTls) return;
+  if (report.took) waiting_since_ = at - *report.took;
   if (report.reason != Reason::None) return break_off(report.reason, report.detail, at);
   stop_watch(at);
   write_down(TranscriptLine::Who::Probe, report.detail, at);

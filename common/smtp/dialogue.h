@@ -70,6 +70,8 @@ struct HandshakeReport {
   bool verified = false;              // chain and name were checked and are good
   std::string detail;  // of reason, or "TLSv1.3, TLS_AES_256_GCM_SHA384" for the transcript
   std::string certificate_detail;  // of certificate
+  // The server's and the network's part; absent: all the time since the step began.
+  std::optional<Duration> took = std::nullopt;
 };
 
 class Dialogue {
@@ -87,6 +89,9 @@ class Dialogue {
   // Bytes from the peer, in any portion, whatever action is pending: before a Send or StartTls the
   // driver looks whether something is there already, and reports it here. `at` is their arrival.
   void on_received(std::string_view bytes, Instant at);
+  // Where the handshake begins later than the dialogue asked for it: its time and its limit count
+  // from here.
+  void on_tls_begun(Instant at);
   void on_tls(const HandshakeReport& report, Instant at);
   // The peer closed (ConnectionClosed) or reset (ConnectionReset) the channel, a TLS record was bad
   // (TlsRecord), or the local side failed (LocalError).

@@ -66,7 +66,7 @@ inline ProbeResult run_probe(const ProbePlan& plan, Resolver& resolver,
   const boost::asio::steady_timer opens_the_reactor(context);
   std::optional<ProbeResult> result;
   boost::asio::co_spawn(context,
-                        probe(std::make_shared<const ProbePlan>(plan), tls, resolver, turns),
+                        probe(std::make_shared<const ProbePlan>(plan), tls, resolver, {turns}),
                         [&result](const std::exception_ptr& thrown, ProbeResult got) {
                           if (!thrown) result = std::move(got);
                         });

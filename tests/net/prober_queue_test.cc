@@ -54,7 +54,7 @@ class ProberQueueTest : public testing::Test {
   Queued& start(const ProbePlan& plan) {
     Queued& queued = queued_.emplace_back();
     asio::co_spawn(
-        context_, probe(std::make_shared<const ProbePlan>(plan), nullptr, resolver_, &turns_),
+        context_, probe(std::make_shared<const ProbePlan>(plan), nullptr, resolver_, {&turns_}),
         asio::bind_cancellation_slot(queued.cancel.slot(),
                                      [&queued](const std::exception_ptr& thrown, ProbeResult got) {
                                        queued.ended = !thrown;
@@ -329,7 +329,7 @@ TEST_F(ProberQueueTest, AtTheSecondAddressItHasNoTurnAtTheFirst) {
   std::optional<ProbeResult> result;
   asio::co_spawn(context_,
                  probe(std::make_shared<const ProbePlan>(plan_for_port(port, "mx.test")), nullptr,
-                       both, &turns_),
+                       both, {&turns_}),
                  [&](const std::exception_ptr& thrown, ProbeResult got) {
                    if (!thrown) result = std::move(got);
                  });
@@ -355,7 +355,7 @@ ProbeResult run_probe_into(const ProbePlan& plan, Resolver& resolver, AddressTur
   bool ended = false;
   asio::co_spawn(
       context,
-      probe_into(result, std::make_shared<const ProbePlan>(plan), nullptr, resolver, turns),
+      probe_into(result, std::make_shared<const ProbePlan>(plan), nullptr, resolver, {turns}),
       [&ended](const std::exception_ptr& thrown) { ended = !thrown; });
   context.run_for(plan.timeout + seconds(5));
   EXPECT_TRUE(ended);

@@ -2,6 +2,7 @@
 // the handshake or the channel.
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "common/net/prober.h"
 #include "tests/net/probe_harness.h"
@@ -39,6 +40,47 @@ class ProberTlsTest : public testing::Test {
   Folder folder_;
   std::string root_ = folder_.write("root.pem", pki().root.chain);
 };
+
+// Holds the thread of the loop up, again and again.
+void block(boost::asio::steady_timer& timer, int times) {
+  if (times == 0) return;
+  timer.expires_after(milliseconds(0));
+  timer.async_wait([&timer, times](const boost::system::error_code& failure) {
+    if (failure) return;
+    std::this_thread::sleep_for(milliseconds(120));
+    block(timer, times - 1);
+  });
+}
+
+TEST_F(ProberTlsTest, ALoopThatIsLateMakesNoStepSlow) {
+  // Each reply comes when the probe has begun to wait.
+  const FakeServer server = tls_server(
+      "wait 5ms\nS: 220 mx\nC: EHLO probe.test\nwait 5ms\nS: 250-mx\nS: 250 STARTTLS\n"
+      "C: STARTTLS\nwait 5ms\nS: 220 go\nTLS\nC: EHLO probe.test\nwait 5ms\nS: 250 mx\n"
+      "C: QUIT\nwait 5ms\nS: 221 bye\nclose\n");
+  const auto made = std::make_shared<const ProbePlan>(plan(server));
+  auto tls = TlsContext::create(made->tls, effective_verify(*made, false));
+  ASSERT_TRUE(tls);
+  FixedResolver resolver;
+  boost::asio::io_context context(1);
+  boost::asio::steady_timer timer(context);
+  block(timer, 40);
+  std::optional<ProbeResult> result;
+  boost::asio::co_spawn(context, probe(made, *tls, resolver),
+                        [&](const std::exception_ptr& thrown, ProbeResult got) {
+                          if (!thrown) result = std::move(got);
+                          context.stop();
+                        });
+  context.run_for(std::chrono::seconds(20));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(failure_of(*result), "");
+  EXPECT_FALSE(result->unstamped);
+  // It was held up nearly all the time, at every step.
+  EXPECT_GT(result->ended - result->began, milliseconds(500));
+  Duration sum{};
+  for (const StepRecord& record : result->steps) sum += record.took;
+  EXPECT_LT(sum, milliseconds(250));
+}
 
 TEST_F(ProberTlsTest, StarttlsWithAVerifiedCertificate) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {

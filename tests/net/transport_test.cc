@@ -59,7 +59,7 @@ class TransportTest : public testing::Test {
  protected:
   TransportTest() {
     transport_.adopt(pair_.ours);
-    transport_.connected();
+    transport_.connected(Clock::now());
   }
 
   IoResult read() { return transport_.read(buffer_); }
@@ -89,10 +89,29 @@ class TransportTest : public testing::Test {
   std::array<char, 64> buffer_{};
 };
 
+TEST(TransportConnect, NoticedLateItIsUpSinceTheKernelSaysSo) {
+  boost::asio::io_context context(1);
+  Transport transport(context.get_executor());
+  const Instant before = Clock::now();
+  TcpPair pair;
+  const Instant after = Clock::now();
+  transport.adopt(pair.ours);
+  std::this_thread::sleep_for(milliseconds(100));
+  const Instant up = transport.connected(before);
+  EXPECT_GT(up, before);
+  EXPECT_LE(up, after);
+  // What comes next is measured from there, and not from when it was noticed.
+  pair.say("220 mx\r\n");
+  std::array<char, 64> buffer{};
+  const IoResult heard = transport.read(buffer);
+  ASSERT_EQ(heard.state, IoState::Done);
+  EXPECT_GE(heard.at, after);
+}
+
 TEST_F(TransportTest, AReadThatComesLateStillTellsTheArrival) {
   // The kernel begins to stamp a moment after the first socket has asked for it.
   std::this_thread::sleep_for(milliseconds(50));
-  transport_.connected();
+  transport_.connected(Clock::now());
   const Instant before = Clock::now();
   pair_.say("220 mx\r\n");
   const Instant after = Clock::now();
@@ -189,7 +208,7 @@ TEST_F(TransportTest, ClosedItIsOfNoUseAndCanTakeAnother) {
   EXPECT_EQ(read().state, IoState::Ended);
   TcpPair other;
   transport_.adopt(other.ours);
-  transport_.connected();
+  transport_.connected(Clock::now());
   other.say("x");
   EXPECT_EQ(read_late(milliseconds(10)).bytes, 1U);
 }

@@ -613,6 +613,34 @@ TEST(DialogueAuth, ChallengesStandNowhereInTheBooks) {
   EXPECT_EQ(talk.step(Step::Auth)->reply->text(), "****");
 }
 
+TEST(DialogueTls, TheHandshakeCountsFromWhereItBeganAndForThePeersPartAlone) {
+  DialoguePlan plan;
+  plan.helo_name = "probe.test";
+  plan.tls = TlsMode::Starttls;
+  plan.until = Step::EhloTls;
+  Instant now{};
+  Dialogue dialogue(plan, now, now + std::chrono::seconds(60));
+  dialogue.on_received("220 mx\r\n", now);
+  dialogue.on_sent(now);
+  dialogue.on_received("250-mx\r\n250 STARTTLS\r\n", now);
+  dialogue.on_sent(now);
+  dialogue.on_received("220 go\r\n", now);
+  ASSERT_EQ(dialogue.next().kind, Action::Kind::StartTls);
+  EXPECT_EQ(dialogue.deadline(), now + std::chrono::seconds(10));
+  // The driver is four seconds late; its time is not the server's.
+  now += std::chrono::seconds(4);
+  dialogue.on_tls_begun(now);
+  EXPECT_EQ(dialogue.deadline(), now + std::chrono::seconds(10));
+  // Of two seconds the peer took 30 ms, and we the rest.
+  now += std::chrono::seconds(2);
+  HandshakeReport report;
+  report.took = milliseconds(30);
+  dialogue.on_tls(report, now);
+  const StepRecord& tls = dialogue.steps().back();
+  ASSERT_EQ(tls.step, Step::Tls);
+  EXPECT_EQ(tls.took, milliseconds(30));
+}
+
 TEST(DialogueAuth, NothingGoesOutWithoutVerifiedTls) {
   DialoguePlan plan = auth_plan(Mechanism::Plain);
   plan.auth->without_verified_tls = false;

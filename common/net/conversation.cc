@@ -1,0 +1,211 @@
+#include "common/net/conversation.h"
+
+#include <array>
+#include <utility>
+
+#include "common/net/tls_report.h"
+#include "common/probe/verdict.h"
+
+namespace smtpprobe {
+namespace asio = boost::asio;
+namespace {
+
+// The largest reply line fits, and most replies do.
+constexpr std::size_t kReadBytes = 4096;
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+// What the dialogue takes for an end of the channel; a handshake is long over.
+Reason channel_reason(Reason reason) {
+  switch (reason) {
+    case Reason::ConnectionClosed:
+    case Reason::ConnectionReset:
+    case Reason::LocalError:
+    case Reason::TlsAlert:
+      return reason;
+    default:
+      return Reason::TlsRecord;
+  }
+}
+
+}  // namespace
+
+Conversation::Conversation(ProbeResult& result, const ProbePlan& plan, const TlsContext* tls,
+                           Transport& transport, Pace* handshakes, DialoguePlan dialogue,
+                           Instant connected, Instant deadline)
+    : result_(result),
+      plan_(plan),
+      tls_(tls),
+      transport_(transport),
+      handshakes_(handshakes),
+      deadline_(deadline),
+      dialogue_(std::move(dialogue), connected, deadline) {}
+
+asio::awaitable<void> Conversation::run() {
+  while (true) {
+    const Action action = dialogue_.next();
+    if (action.kind == Action::Kind::Close) break;
+    if (action.kind == Action::Kind::StartTls && handshakes_ != nullptr && !busy_) {
+      auto entering = enter_handshake();
+      co_await std::move(entering);
+    }
+    if (act(action) != IoState::NotYet) continue;
+    const bool in_time = co_await transport_.wait(dialogue_.deadline());
+    // One more look before it is too late: under load we are late, not the server.
+    if (!in_time && act(dialogue_.next()) == IoState::NotYet) out_of_time();
+  }
+  result_.unstamped = transport_.unstamped();
+  const auto& steps = dialogue_.steps();
+  const bool quit_answered =
+      !steps.empty() && steps.back().step == Step::Quit && steps.back().reply.has_value();
+  transport_.close(quit_answered || !dialogue_.failure());
+}
+
+// Not in time: it goes on without a place, to meet its deadline.
+asio::awaitable<void> Conversation::enter_handshake() {
+  handshake_place_ = handshakes_->try_enter();
+  if (handshake_place_) co_return;
+  const Instant began = now();
+  auto waiting = handshakes_->enter(deadline_);
+  handshake_place_ = co_await std::move(waiting);
+  result_.waited += now() - began;
+}
+
+void Conversation::tell() {
+  const auto& steps = dialogue_.steps();
+  result_.steps.insert(result_.steps.end(), steps.begin(), steps.end());
+  result_.failure = dialogue_.failure();
+  result_.transcript = dialogue_.transcript();
+  result_.extensions = dialogue_.extensions();
+  result_.auth_mechanism = dialogue_.auth_mechanism();
+  result_.notes = dialogue_.notes();
+}
+
+IoState Conversation::act(const Action& action) {
+  switch (action.kind) {
+    case Action::Kind::Send:
+      return send(action);
+    case Action::Kind::Receive:
+      return hear();
+    case Action::Kind::StartTls:
+      return start_tls();
+    case Action::Kind::Close:
+      break;
+  }
+  return IoState::Ended;
+}
+
+IoState Conversation::send(const Action& action) {
+  // What is there before we have spoken is no answer: the dialogue is to know before it speaks.
+  if (!busy_ && hear() != IoState::NotYet) return IoState::Done;
+  if (busy_ && refused_midway(action)) return IoState::Done;
+  busy_ = true;
+  IoResult written = transport_.write(action.bytes.substr(sent_));
+  sent_ += written.bytes;
+  if (written.state == IoState::Ended && refused_midway(action)) return IoState::Done;
+  if (written.state == IoState::NotYet) return IoState::NotYet;
+  if (written.state == IoState::Done && sent_ < action.bytes.size()) return IoState::Done;
+  busy_ = false;
+  sent_ = 0;
+  if (written.state == IoState::Done) {
+    dialogue_.on_sent(written.at);
+  } else {
+    channel_ended(std::move(written));
+  }
+  return IoState::Done;
+}
+
+// A server need not take the whole message to refuse it. What it said counts, though the rest of
+// the message cannot be sent any more; QUIT would be taken for a line of it.
+bool Conversation::refused_midway(const Action& action) {
+  if (action.step != Step::Message) return false;
+  std::array<char, kReadBytes> buffer;
+  const IoResult heard = transport_.read(buffer);
+  if (heard.state != IoState::Done || heard.bytes == 0) return false;
+  const bool refusal = buffer[0] == '4' || buffer[0] == '5';
+  if (refusal) dialogue_.on_sent(heard.at);
+  dialogue_.on_received({buffer.data(), heard.bytes}, heard.at);
+  busy_ = false;
+  sent_ = 0;
+  const Action::Kind next = dialogue_.next().kind;
+  const bool whole = next != Action::Kind::Receive;
+  if (whole && next != Action::Kind::Close) {
+    dialogue_.on_channel_end(Reason::ConnectionClosed, "the message was cut short", heard.at);
+  }
+  return true;
+}
+
+// What the peer said, up to one buffer of it.
+IoState Conversation::hear() {
+  std::array<char, kReadBytes> buffer;
+  IoResult heard = transport_.read(buffer);
+  if (heard.state == IoState::NotYet) return IoState::NotYet;
+  if (heard.state == IoState::Ended) {
+    channel_ended(std::move(heard));
+  } else if (heard.at >= dialogue_.deadline()) {
+    out_of_time();
+  } else {
+    dialogue_.on_received({buffer.data(), heard.bytes}, heard.at);
+  }
+  return IoState::Done;
+}
+
+IoState Conversation::start_tls() {
+  if (!busy_) {
+    // With implicit TLS nothing went before, and the handshake itself tells what is no TLS.
+    const bool implicit_tls = plan_.dialogue.tls == TlsMode::Implicit;
+    if (!implicit_tls && hear() != IoState::NotYet) return IoState::Done;
+    SslSession session = tls_ ? tls_->new_session(tls_name()) : nullptr;
+    if (!session) {
+      HandshakeReport report;
+      report.reason = Reason::LocalError;
+      report.detail = "cannot make a TLS session";
+      dialogue_.on_tls(report, now());
+      return IoState::Done;
+    }
+    dialogue_.on_tls_begun(now());
+    transport_.start_tls(std::move(session));
+    busy_ = true;
+    shaking_hands_ = true;
+  }
+  const IoResult outcome = transport_.handshake();
+  if (outcome.state == IoState::NotYet) return IoState::NotYet;
+  busy_ = false;
+  handshake_ended(outcome);
+  return IoState::Done;
+}
+
+void Conversation::handshake_ended(const IoResult& outcome) {
+  shaking_hands_ = false;
+  handshake_place_.reset();
+  result_.tls = read_tls_facts(transport_.tls());
+  const TlsFacts& facts = *result_.tls;
+  HandshakeReport report;
+  if (outcome.state == IoState::Done) {
+    report.detail = facts.version + ", " + facts.cipher;
+    const CertificateProblem* problem = first_problem(facts, plan_.tls.ignore_expiration);
+    report.verified = facts.checked && facts.established() && problem == nullptr;
+    if (facts.checked && problem != nullptr) {
+      report.certificate = problem->reason;
+      report.certificate_detail = problem_words(facts, *problem);
+    }
+  } else {
+    report.reason = outcome.reason;
+    report.detail = outcome.detail;
+  }
+  report.took = transport_.handshake_time();
+  dialogue_.on_tls(report, outcome.at);
+}
+
+void Conversation::channel_ended(IoResult outcome) {
+  if (outcome.no_close_notify) dialogue_.add_note(Note::NoCloseNotify);
+  const Reason how = transport_.tls() != nullptr ? channel_reason(outcome.reason) : outcome.reason;
+  dialogue_.on_channel_end(how, std::move(outcome.detail), outcome.at);
+}
+
+void Conversation::out_of_time() {
+  if (shaking_hands_) result_.tls = read_tls_facts(transport_.tls());
+  dialogue_.on_deadline(now());
+}
+
+}  // namespace smtpprobe

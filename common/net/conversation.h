@@ -1,0 +1,63 @@
+// Does what the Dialogue says next on a connected Transport, and reports what came of it and when.
+// Decides nothing about SMTP. Law: before it speaks, and before it starts TLS, it looks whether
+// something is there already; what arrived in time counts, however late it is read.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "common/net/pace.h"
+#include "common/net/tls_context.h"
+#include "common/net/transport.h"
+#include "common/probe/plan.h"
+#include "common/probe/result.h"
+#include "common/smtp/dialogue.h"
+
+namespace smtpprobe {
+
+class Conversation {
+ public:
+  // All that is referred to outlives the conversation. `tls` is null where no TLS is planned,
+  // `handshakes` where handshakes wait for no others. The connection is up since `connected`.
+  Conversation(ProbeResult& result, const ProbePlan& plan, const TlsContext* tls,
+               Transport& transport, Pace* handshakes, DialoguePlan dialogue, Instant connected,
+               Instant deadline);
+
+  // To the end of the dialogue, and of the connection.
+  boost::asio::awaitable<void> run();
+  // What the dialogue knows, behind the steps that the result has already.
+  void tell();
+
+ private:
+  boost::asio::awaitable<void> enter_handshake();
+
+  // One action of the dialogue as far as it goes without waiting.
+  IoState act(const Action& action);
+  IoState send(const Action& action);
+  bool refused_midway(const Action& action);
+  IoState hear();
+  IoState start_tls();
+  void handshake_ended(const IoResult& outcome);
+  void channel_ended(IoResult outcome);
+  void out_of_time();
+
+  const std::string& tls_name() const {
+    return plan_.tls.server_name.empty() ? plan_.target.host : plan_.tls.server_name;
+  }
+
+  ProbeResult& result_;
+  const ProbePlan& plan_;
+  const TlsContext* tls_;
+  Transport& transport_;
+  Pace* handshakes_;
+  std::optional<Pace::Place> handshake_place_;
+  Instant deadline_;
+  Dialogue dialogue_;
+  bool busy_ = false;     // in the middle of an action: it is known that the peer was silent
+  std::size_t sent_ = 0;  // bytes of the current Send
+  bool shaking_hands_ = false;
+};
+
+}  // namespace smtpprobe
