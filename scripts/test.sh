@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test: formatting, clang-tidy, everything under the address
-# and undefined-behaviour sanitizers, everything in the release build, the instruction counts against
+# and undefined-behaviour sanitizers, what runs in several threads under the thread sanitizer, everything in the
+# release build, the instruction counts against
 # check_smtp, the exporter's memory and speed beside blackbox_exporter. The last lines are ctest's. A skipped test is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,15 +19,24 @@ for preset in release asan; do
   cmake --build --preset "$preset"
 done
 
+# What several threads of the exporter share, and all that runs on its loops.
+say "Building (tsan: the exporter and its tests)"
+cmake --preset tsan >/dev/null
+cmake --build --preset tsan --target smtp_probe_exporter check_smtp_probe smtp_fake_server smtpprobe_net_tests \
+  smtpprobe_exporter_tests
+
 say "clang-tidy (the pure parts and both programs)"
 scripts/check-tidy.sh
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-for preset in asan release; do
+concurrent='^(net|exporter|e2e_exporter_(http|probe|process|web|page))$'
+for preset in asan tsan release; do
   say "Tests ($preset)"
   status=0
-  ctest --preset "$preset" 2>&1 | tee "$output" || status=$?
+  only=()
+  [ "$preset" != tsan ] || only=(-R "$concurrent")
+  ctest --preset "$preset" "${only[@]}" 2>&1 | tee "$output" || status=$?
   # What a passing test printed is in the log alone.
   if grep -qF -e '***Skipped' -e '[  SKIPPED ]' "$output" "build/$preset/Testing/Temporary/LastTest.log"; then
     echo "A test was skipped: here that is a failure."
