@@ -1,7 +1,5 @@
 #include "exporter/http_server.h"
 
-#include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -10,7 +8,6 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,13 +15,12 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
-#include <list>
 #include <optional>
 #include <utility>
 
 #include "exporter/elsewhere.h"
+#include "exporter/http_listener.h"
 #include "exporter/log.h"
 
 namespace smtpprobe {
@@ -37,7 +33,6 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-constexpr auto kSweep = std::chrono::seconds(1);
 constexpr auto kPauseWhenShort = std::chrono::milliseconds(100);  // of descriptors
 constexpr std::size_t kWorthCompressing = 1024;
 // What a client still says behind an answer that ends the connection is read, or the reset would
@@ -47,18 +42,6 @@ constexpr auto kLingerTime = std::chrono::seconds(2);
 constexpr int kMaxHashing = 64;  // requests that wait for a hash, each some 0.1 s
 
 Instant now() { return std::chrono::steady_clock::now(); }
-
-// One of those that are counted, for as long as it lives.
-struct Counted {
-  explicit Counted(std::shared_ptr<std::atomic<int>> all)
-      : count(std::move(all)), number(++*count) {}
-  ~Counted() { --*count; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
-  std::shared_ptr<std::atomic<int>> count;
-  int number;
-};
 
 using Parser = http::request_parser<http::string_body>;
 using Response = http::response<http::string_body>;
@@ -117,91 +100,11 @@ std::optional<HttpResponse> refusal_of(const error_code& failure) {
 
 }  // namespace
 
-struct HttpServer::Connection {
-  Connection(EventLoop& its_loop, tcp::socket accepted, std::shared_ptr<std::atomic<int>> open)
-      : loop(its_loop), socket(std::move(accepted)), counted(std::move(open)) {}
-
-  EventLoop& loop;
-  tcp::socket socket;
-  Counted counted;  // among those of its loop
-  asio::cancellation_signal hang_up;
-  Instant expires{};
-  bool idle = false;
-  bool handling = false;
-  bool spoke_early = false;  // while its request was handled
-  std::list<Connection*>::iterator place;
-};
-
-// The connections of one loop, longest idle first, and who shows them out.
-struct HttpServer::Door : std::enable_shared_from_this<HttpServer::Door> {
-  Door(EventLoop& its_loop, std::size_t room_for)
-      : loop(its_loop), room(room_for), sweep(its_loop.context()) {}
-
-  void start() {
-    sweep.expires_after(kSweep);
-    sweep.async_wait([self = shared_from_this()](const error_code& failure) {
-      if (failure) return;
-      self->close_late_ones();
-      self->start();
-    });
-  }
-
-  void close_late_ones() {
-    const Instant moment = now();
-    for (const auto* list : {&idle, &busy}) {
-      for (Connection* one : *list) {
-        if (one->expires <= moment) close(*one);
-        if (one->handling && one->spoke_early && has_ended(*one))
-          one->hang_up.emit(asio::cancellation_type::terminal);
-      }
-    }
-  }
-
-  static bool has_ended(Connection& connection) {
-    pollfd end{connection.socket.native_handle(), POLLRDHUP, 0};
-    return ::poll(&end, 1, 0) == 1;
-  }
-
-  static void close(Connection& connection) {
-    error_code ignored;
-    connection.socket.close(ignored);
-  }
-
-  // False: there is no room, and nobody is idle.
-  bool admit(Connection& connection) {
-    const std::size_t present = idle.size() + busy.size();
-    if (present >= room) {
-      if (idle.empty()) return false;
-      Connection& oldest = *idle.front();
-      becomes(oldest, false);
-      close(oldest);
-    }
-    connection.place = busy.insert(busy.end(), &connection);
-    return true;
-  }
-
-  void becomes(Connection& connection, bool is_idle) {
-    if (connection.idle == is_idle) return;
-    auto& from = connection.idle ? idle : busy;
-    auto& to = is_idle ? idle : busy;
-    to.splice(to.end(), from, connection.place);
-    connection.idle = is_idle;
-  }
-
-  void leave(Connection& connection) { (connection.idle ? idle : busy).erase(connection.place); }
-
-  EventLoop& loop;
-  std::size_t room;
-  asio::steady_timer sweep;
-  std::list<Connection*> idle;  // the longest so in front
-  std::list<Connection*> busy;
-};
-
 // One connection over TCP or TLS, from its first request to its last.
 template <typename Stream>
 class HttpServer::Session {
  public:
-  Session(HttpServer& server, std::shared_ptr<Connection> connection, Stream& stream)
+  Session(HttpServer& server, std::shared_ptr<HttpConnection> connection, Stream& stream)
       : server_(server), connection_(std::move(connection)), stream_(stream) {}
 
   asio::awaitable<void> run() {
@@ -353,7 +256,7 @@ class HttpServer::Session {
   }
 
   HttpServer& server_;
-  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<HttpConnection> connection_;
   Stream& stream_;
   beast::flat_buffer buffer_{server_.limits_.header_bytes + server_.limits_.body_bytes};
 };
@@ -367,7 +270,7 @@ HttpServer::HttpServer(EventLoops& loops, asio::thread_pool& workers, asio::thre
       access_(access),
       handler_(std::move(handler)) {
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    doors_.push_back(std::make_shared<Door>(loops[i], limits.connections / loops.size() + 1));
+    doors_.push_back(std::make_shared<HttpDoor>(loops[i], limits.connections / loops.size() + 1));
     doors_.back()->start();
     open_.push_back(std::make_shared<std::atomic<int>>(0));
     most_open_.push_back(0);
@@ -376,70 +279,11 @@ HttpServer::HttpServer(EventLoops& loops, asio::thread_pool& workers, asio::thre
 
 HttpServer::~HttpServer() = default;
 
-namespace {
-
-struct Resolution {
-  ~Resolution() {
-    if (list != nullptr) ::freeaddrinfo(list);
-  }
-  addrinfo* list = nullptr;
-};
-
-Result<tcp::acceptor> bind_to(asio::io_context& context, const tcp::endpoint& endpoint,
-                              bool both_families) {
-  tcp::acceptor acceptor(context);
-  error_code failure;
-  acceptor.open(endpoint.protocol(), failure);
-  if (failure) return error(failure.message());
-  acceptor.set_option(tcp::acceptor::reuse_address(true), failure);
-  if (endpoint.protocol() == tcp::v6())
-    acceptor.set_option(asio::ip::v6_only(!both_families), failure);
-  acceptor.bind(endpoint, failure);
-  if (!failure) acceptor.listen(tcp::acceptor::max_listen_connections, failure);
-  if (failure) return error(failure.message());
-  return acceptor;
-}
-
-Result<tcp::endpoint> endpoint_of(const std::string& host, const std::string& port) {
-  Resolution found;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  const int status = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found.list);
-  if (status != 0) return error(::gai_strerror(status));
-  tcp::endpoint endpoint;
-  endpoint.resize(found.list->ai_addrlen);
-  std::memcpy(endpoint.data(), found.list->ai_addr, found.list->ai_addrlen);
-  return endpoint;
-}
-
-std::string text_of(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
-         std::to_string(endpoint.port());
-}
-
-Result<tcp::acceptor> open_listener(asio::io_context& context, const ListenAddress& address) {
-  const std::string port = std::to_string(address.port);
-  if (!address.host.empty()) {
-    const Result<tcp::endpoint> endpoint = endpoint_of(address.host, port);
-    if (!endpoint) return Unexpected(endpoint.error());
-    return bind_to(context, *endpoint, false);
-  }
-  const auto number = static_cast<asio::ip::port_type>(address.port);
-  error_code no_ipv6;
-  tcp::acceptor(context).open(tcp::v6(), no_ipv6);
-  return bind_to(context, tcp::endpoint(no_ipv6 ? tcp::v4() : tcp::v6(), number), true);
-}
-
-}  // namespace
-
 Result<std::string> HttpServer::listen(const ListenAddress& address) {
   Result<tcp::acceptor> opened = open_listener(loops_[0].context(), address);
   if (!opened)
     return error(address.host + ":" + std::to_string(address.port) + ": " + opened.error().text);
-  error_code ignored;
-  std::string bound = text_of(opened->local_endpoint(ignored));
+  std::string bound = bound_address(*opened);
   asio::co_spawn(loops_[0].context(), accept(std::move(*opened)), asio::detached);
   return bound;
 }
@@ -457,7 +301,8 @@ asio::awaitable<void> HttpServer::accept(tcp::acceptor acceptor) {
       co_await std::move(waiting);
       continue;
     }
-    auto connection = std::make_shared<Connection>(loop, std::move(socket), open_[loop.index()]);
+    auto connection =
+        std::make_shared<HttpConnection>(loop, std::move(socket), open_[loop.index()]);
     if (connection->counted.number > most_open_[loop.index()]) {
       auto preparing = prepare_for(loop, connection->counted.number);
       co_await std::move(preparing);
@@ -483,13 +328,13 @@ asio::awaitable<void> HttpServer::prepare_for(EventLoop& loop, int connections) 
   co_await std::move(taking);
 }
 
-asio::awaitable<void> HttpServer::serve(std::shared_ptr<Connection> connection) {
+asio::awaitable<void> HttpServer::serve(std::shared_ptr<HttpConnection> connection) {
   struct Leaving {
     ~Leaving() { from->leave(who); }
-    std::shared_ptr<Door> from;
-    Connection& who;
+    std::shared_ptr<HttpDoor> from;
+    HttpConnection& who;
   };
-  std::shared_ptr<Door> door = doors_[connection->loop.index()];
+  std::shared_ptr<HttpDoor> door = doors_[connection->loop.index()];
   if (!door->admit(*connection)) co_return;
   const Leaving leaving{std::move(door), *connection};
   connection->expires = now() + limits_.request_time;
@@ -513,7 +358,7 @@ asio::awaitable<void> HttpServer::serve(std::shared_ptr<Connection> connection) 
   }
 }
 
-asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<Connection> connection,
+asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> connection,
                                             std::shared_ptr<SSL_CTX> context) {
   SslSession session = new_web_session(context.get());
   if (!session) co_return;

@@ -17,6 +17,7 @@
 
 #include "common/smtp/error.h"
 #include "exporter/event_loop.h"
+#include "exporter/http_door.h"
 #include "exporter/http_message.h"
 #include "exporter/options.h"
 #include "exporter/web_access.h"
@@ -58,15 +59,13 @@ class HttpServer {
   int answering() const { return answering_->load(); }
 
  private:
-  struct Door;
-  struct Connection;
   template <typename Stream>
   class Session;
 
   boost::asio::awaitable<void> accept(boost::asio::ip::tcp::acceptor acceptor);
   boost::asio::awaitable<void> prepare_for(EventLoop& loop, int connections);
-  boost::asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
-  boost::asio::awaitable<void> serve_tls(std::shared_ptr<Connection> connection,
+  boost::asio::awaitable<void> serve(std::shared_ptr<HttpConnection> connection);
+  boost::asio::awaitable<void> serve_tls(std::shared_ptr<HttpConnection> connection,
                                          std::shared_ptr<SSL_CTX> context);
   boost::asio::awaitable<HttpResponse> guarded(EventLoop& loop, const HttpRequest& request);
   // nullopt: too many wait to be looked at.
@@ -83,7 +82,7 @@ class HttpServer {
   // Shared with what is on the loops, which may outlive the server there.
   std::shared_ptr<std::atomic<int>> hashing_ = std::make_shared<std::atomic<int>>(0);
   std::shared_ptr<std::atomic<int>> answering_ = std::make_shared<std::atomic<int>>(0);
-  std::vector<std::shared_ptr<Door>> doors_;             // one a loop
+  std::vector<std::shared_ptr<HttpDoor>> doors_;         // one a loop
   std::vector<std::shared_ptr<std::atomic<int>>> open_;  // connections, by loop
   std::vector<int> most_open_;  // that it is prepared for; of the acceptors' loop
 };
