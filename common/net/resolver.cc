@@ -80,18 +80,25 @@ std::optional<std::string> address_text(const ares_addrinfo_node& node) {
   return text.data();
 }
 
+bool is_ipv6(const std::string& address) { return address.find(':') != std::string::npos; }
+
+// Of each family as many as could be wanted: an answer may have thousands.
 std::vector<std::string> address_texts(const ares_addrinfo& info) {
   std::vector<std::string> addresses;
+  std::size_t count_of_ipv6 = 0;
   for (const ares_addrinfo_node* node = info.nodes; node != nullptr; node = node->ai_next) {
+    const bool six = node->ai_family == AF_INET6;
+    const std::size_t count = six ? count_of_ipv6 : addresses.size() - count_of_ipv6;
+    if (count == kMaxAddresses) continue;
     std::optional<std::string> text = address_text(*node);
     if (!text) continue;
     const bool known = std::find(addresses.begin(), addresses.end(), *text) != addresses.end();
-    if (!known) addresses.push_back(std::move(*text));
+    if (known) continue;
+    addresses.push_back(std::move(*text));
+    count_of_ipv6 += six ? 1 : 0;
   }
   return addresses;
 }
-
-bool is_ipv6(const std::string& address) { return address.find(':') != std::string::npos; }
 
 void order(std::vector<std::string>& addresses, IpChoice choice) {
   if (choice == IpChoice::PreferIpv6) {
@@ -353,18 +360,30 @@ CaresResolver::CaresResolver(boost::asio::any_io_executor executor,
 
 CaresResolver::~CaresResolver() {
   if (channel_) channel_->close();
+  for (const auto& channel : outdated_) channel->close();
+}
+
+// When the new one cannot be opened, the old one stays: it knows more than none.
+int CaresResolver::prepare() {
+  const Instant now = std::chrono::steady_clock::now();
+  std::erase_if(outdated_, [](const auto& channel) { return channel->waiting == 0; });
+  if (channel_ && (!name_servers_.empty() || !resolv_conf_.has_changed(now))) return ARES_SUCCESS;
+  ResolvConf seen;
+  seen.about_to_read(now);
+  auto fresh = std::make_shared<Channel>(executor_);
+  const int opened = fresh->open(name_servers_);
+  if (opened != ARES_SUCCESS) return channel_ ? ARES_SUCCESS : opened;
+  resolv_conf_ = seen;
+  if (channel_ && channel_->waiting > 0) outdated_.push_back(std::move(channel_));
+  channel_ = std::move(fresh);
+  return ARES_SUCCESS;
 }
 
 boost::asio::awaitable<Resolved> CaresResolver::resolve(std::string name, IpChoice choice,
                                                         Instant deadline) {
-  if (!channel_) {
-    auto fresh = std::make_shared<Channel>(executor_);
-    const int opened = fresh->open(name_servers_);
-    if (opened != ARES_SUCCESS) {
-      co_return failed(Reason::LocalError,
-                       fmt::format("name resolution cannot start: {}", ares_strerror(opened)));
-    }
-    channel_ = std::move(fresh);
+  if (const int prepared = prepare(); prepared != ARES_SUCCESS) {
+    co_return failed(Reason::LocalError,
+                     fmt::format("name resolution cannot start: {}", ares_strerror(prepared)));
   }
   // From the wait on, this resolver may be gone and the channel with it.
   const std::weak_ptr<Channel> channel = channel_;

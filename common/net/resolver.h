@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/net/resolv_conf.h"
 #include "common/probe/plan.h"
 #include "common/smtp/reason.h"
 #include "common/smtp/time.h"
@@ -33,8 +34,9 @@ class Resolver {
 };
 
 // c-ares on the executor's thread: the hosts file, then DNS; 2 s a try, 2 tries. Nothing is read or
-// opened before the first resolve(). Any number of names at a time. May be destroyed while names
-// are pending: their coroutines then end with LocalError.
+// opened before the first resolve(); a resolv.conf that changes later is read again for the names
+// that come then. Any number of names at a time. May be destroyed while names are pending: their
+// coroutines then end with LocalError.
 class CaresResolver : public Resolver {
  public:
   // `name_servers` ("127.0.0.1:5353", "[::1]:53"): instead of those of resolv.conf.
@@ -50,9 +52,13 @@ class CaresResolver : public Resolver {
  private:
   struct Channel;
   struct Waiting;
+  int prepare();  // ARES_SUCCESS: there is a channel for the next name
+
   boost::asio::any_io_executor executor_;
   std::vector<std::string> name_servers_;
-  std::shared_ptr<Channel> channel_;  // made by the first resolve()
+  std::shared_ptr<Channel> channel_;                // made by the first resolve()
+  std::vector<std::shared_ptr<Channel>> outdated_;  // they finish the names that they have
+  ResolvConf resolv_conf_;
 };
 
 }  // namespace smtpprobe

@@ -1,0 +1,252 @@
+"""Name servers that are slow, broken or hostile, with both programs; and what a bad name does to other probes. In a
+network of its own with a resolv.conf of its own."""
+
+import concurrent.futures
+import contextlib
+import pathlib
+import re
+import shutil
+import tempfile
+import time
+import unittest
+
+import namespaces
+import peers
+from dns_server import SLOW_SECONDS, NameServer, good
+from exporter import ExporterCase, Listener, talking
+from probe import CRITICAL, OK, SANITIZED, UNKNOWN, run, step
+
+LACKING = namespaces.missing()
+SLACK = 2 if SANITIZED else 0.5
+PROMPT_SECONDS = 1.0 if SANITIZED else 0.1
+DEADLINE = 4
+TRY_SECONDS = 2
+MODULE = f"modules: {{plain: {{tls: {{mode: off}}, timeout: {DEADLINE}s}}}}\n"
+
+# The reason, and within which time. What is no answer to the question asked (another id, another question, bytes that
+# are no message) is not heard, or anybody who can send a packet could end a probe.
+AT_ONCE = 0
+OUTCOMES = {
+    "nxdomain": ("dns_nxdomain", AT_ONCE), "nodata": ("dns_nodata", AT_ONCE), "servfail": ("dns_servfail", AT_ONCE),
+    "refused": ("dns_servfail", AT_ONCE), "notimp": ("dns_servfail", AT_ONCE), "formerr": ("dns_malformed", AT_ONCE),
+    "silent": ("dns_timeout", DEADLINE), "noise": ("dns_timeout", DEADLINE), "noisybody": ("dns_timeout", DEADLINE),
+    "short": ("dns_timeout", DEADLINE), "wrongid": ("dns_timeout", DEADLINE),
+    "wrongquestion": ("dns_timeout", DEADLINE), "mute": ("dns_timeout", TRY_SECONDS),
+    "torn": ("dns_malformed", AT_ONCE), "missing": ("dns_malformed", AT_ONCE),
+    "selfpointer": ("dns_malformed", AT_ONCE), "shortaddress": ("dns_nodata", AT_ONCE),
+    "loop": ("dns_nodata", AT_ONCE), "hostile": ("dns_malformed", AT_ONCE), "dead": ("dns_malformed", AT_ONCE),
+}
+GOOD = {"good": 0, "slow": SLOW_SECONDS, "truncated": 0, "alias": 0}
+
+
+RESOLV_CONF = pathlib.Path(tempfile.mkdtemp(prefix="smtp-probe-dns-"), "resolv.conf")
+
+
+def setUpModule():
+    if LACKING:
+        raise unittest.SkipTest(LACKING)
+    unittest.addModuleCleanup(shutil.rmtree, RESOLV_CONF.parent, ignore_errors=True)
+    RESOLV_CONF.touch()
+    namespaces.private_mounts()
+    namespaces.show_as(RESOLV_CONF, "/etc/resolv.conf")
+
+
+class NameServerCase(ExporterCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.write_resolv_conf("127.0.0.1")
+        network = contextlib.ExitStack()
+        network.enter_context(namespaces.own_network())
+        cls.addClassCleanup(network.close)
+        cls.names = NameServer()
+        cls.addClassCleanup(cls.names.close)
+
+    @staticmethod
+    def write_resolv_conf(*servers):
+        """In place: what is mounted is this file, not its name."""
+        RESOLV_CONF.write_text("".join(f"nameserver {one}\n" for one in servers))
+
+    def peer(self, serve=None):
+        server = Listener(serve or talking())
+        self.addCleanup(server.close)
+        return server
+
+    def assert_no_raw_bytes(self, text):
+        self.assertEqual([c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160], [], text)
+
+
+class Check(NameServerCase):
+
+    def check(self, name, *options):
+        return run("-H", f"{name}.test", "-t", DEADLINE, "--output", "json", *options)
+
+    def test_every_way_to_fail(self):
+        with concurrent.futures.ThreadPoolExecutor(len(OUTCOMES)) as pool:
+            # A thread of the pool has the network of the one that made it.
+            running = {name: pool.submit(self.check, name) for name in OUTCOMES}
+        for name, (reason, seconds) in OUTCOMES.items():
+            with self.subTest(name):
+                outcome = running[name].result()
+                self.assert_verdict(outcome, UNKNOWN, "resolve", reason)
+                self.assertLessEqual(outcome.seconds, seconds + 1 + SLACK)
+                self.assertGreaterEqual(outcome.seconds, seconds - 0.1)
+
+    def test_one_clear_line(self):
+        for name in ("nxdomain", "servfail", "torn", "dead", "loop"):
+            for options in ((), ("-vvv",)):
+                with self.subTest(name, options=options):
+                    outcome = self.run_clean("-H", f"{name}.test", *options)
+                    self.assertEqual(outcome.code, UNKNOWN)
+                    self.assertRegex(outcome.text, rf"^SMTP UNKNOWN - resolve: .*{name}\.test")
+                    self.assert_no_raw_bytes(outcome.out)
+
+    def test_good_answers(self):
+        server = self.peer()
+        for name, seconds in GOOD.items():
+            with self.subTest(name):
+                outcome = self.check(name, "-p", server.port)
+                result = self.assert_verdict(outcome, OK, "ehlo")
+                took = step(result, "resolve")["seconds"]
+                self.assertTrue(seconds <= took <= seconds + SLACK, took)
+                self.assert_no_raw_bytes(self.run_clean("-H", f"{name}.test", "-p", server.port, "-vvv").out)
+
+    def test_thousands_of_addresses(self):
+        (port,) = peers.free_ports(1)
+        # 127.0.0.1 to 127.0.16.0. What is too long for UDP is asked for by TCP, whether that was said or not.
+        for name in ("many", "oversized"):
+            outcome = self.check(name, "-p", port, "-4")
+            self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
+            self.assertEqual(len(outcome.json["results"][0]["attempts"]), 16, outcome.out)
+            self.assertLess(outcome.seconds, 1 + SLACK)
+
+    def test_name_server_that_is_not_there(self):
+        self.addCleanup(self.write_resolv_conf, "127.0.0.1")
+        self.write_resolv_conf("127.0.0.77")
+        outcome = self.check("good")
+        self.assertIn(outcome.json["findings"][0]["reason"], ("dns_servfail", "dns_timeout"))
+        self.assertEqual(outcome.code, UNKNOWN)
+        # The second one is asked when the first is silent.
+        self.write_resolv_conf("127.0.0.77", "127.0.0.1")
+        server = self.peer()
+        self.assert_verdict(self.check("good", "-p", server.port), OK, "ehlo")
+
+    def test_no_resolv_conf(self):
+        self.addCleanup(self.write_resolv_conf, "127.0.0.1")
+        for text in ("", "nameserver nonsense\n", "\0\xff\n", "nameserver 127.0.0.1 \\\n" * 5000):
+            RESOLV_CONF.write_text(text)
+            outcome = self.check("nxdomain")
+            self.assertEqual(outcome.code, UNKNOWN, outcome.out)
+            self.assertEqual(outcome.json["findings"][0]["step"], "resolve")
+
+
+class ExporterNames(NameServerCase):
+
+    def test_every_way_to_fail(self):
+        exporter = self.start(config=MODULE)
+        with concurrent.futures.ThreadPoolExecutor(len(OUTCOMES)) as pool:
+            running = {name: pool.submit(exporter.probe, f"{name}.test", "plain") for name in OUTCOMES}
+        for name, (reason, seconds) in OUTCOMES.items():
+            with self.subTest(name):
+                answer = running[name].result()
+                metrics = self.assert_exposed(answer.metrics, UNKNOWN, ("resolve", reason))
+                self.assertLessEqual(answer.seconds, seconds + 0.5 + SLACK)
+                self.assertGreaterEqual(metrics.value("probe_duration_seconds"), seconds - 0.1)
+        self.assertEqual(exporter.own("probes_total", state="unknown"), len(OUTCOMES))
+        for line in exporter.lines:
+            self.assert_no_raw_bytes(line)
+        for path in ("/", *("/logs?id=" + one for one in set(re.findall(r"logs\?id=(\d+)", exporter.get("/").text)))):
+            self.assert_no_raw_bytes(exporter.get(path).text)
+
+    def test_good_answers(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        for name, seconds in GOOD.items():
+            with self.subTest(name):
+                metrics = self.assert_exposed(exporter.probe(f"{name}.test:{server.port}", "plain").metrics, OK)
+                took = metrics.value("probe_dns_lookup_time_seconds")
+                self.assertTrue(seconds <= took <= seconds + SLACK, took)
+
+    def test_a_bad_name_delays_nobody_else(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        exporter.probe(f"good-0.test:{server.port}", "plain")
+        with concurrent.futures.ThreadPoolExecutor(60) as pool, exporter.connect() as client:
+            silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
+            peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
+                             "the questions are not asked")
+            for one in range(20):
+                for target in (f"127.0.0.1:{server.port}", f"good-{one}.test:{server.port}"):
+                    answer = client.request(f"/probe?target={target}&module=plain")
+                    self.assert_exposed(answer.metrics, OK)
+                    self.assertLess(answer.seconds, PROMPT_SECONDS, target)
+            self.assertEqual(sum(one.done() for one in silent), 0)
+            for one in silent:
+                answer = one.result()
+                self.assert_exposed(answer.metrics, UNKNOWN, ("resolve", "dns_timeout"))
+                self.assertLess(answer.seconds, DEADLINE + SLACK)
+
+    def test_thousands_of_addresses_hold_nobody_up(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool, exporter.connect() as client:
+            client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain")
+            flood = pool.submit(exporter.probe, "many-x.test:1", "plain")
+            slowest = 0
+            while not flood.done():
+                slowest = max(slowest,
+                              client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain").seconds)
+            print(f"slowest probe beside a name of thousands of addresses: {slowest * 1e3:.1f} ms")
+            self.assertLess(slowest, PROMPT_SECONDS)
+
+    def test_changed_resolv_conf(self):
+        self.addCleanup(self.write_resolv_conf, "127.0.0.1")
+        moved = NameServer("127.0.0.2", behaviours={"new": good, "good": lambda question: question.reply(code=3)})
+        self.addCleanup(moved.close)
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        target = f"good.test:{server.port}"
+        self.assert_exposed(exporter.probe(target, "plain").metrics, OK)
+        self.assertEqual(exporter.probe("new.test", "plain").metrics.failure, ("resolve", "dns_nxdomain"))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            pending = [pool.submit(exporter.probe, f"slow-{one}.test:{server.port}", "plain") for one in range(6)]
+            unanswered = pool.submit(exporter.probe, "silent.test", "plain")
+            peers.wait_until(lambda: "silent.test" in self.names.asked, "not asked")
+            self.write_resolv_conf("127.0.0.2")
+            time.sleep(1.1)
+            for _ in range(4):  # on every loop
+                metrics = exporter.probe(f"new.test:{server.port}", "plain").metrics
+                self.assert_exposed(metrics, OK)
+                self.assertEqual(exporter.probe(target, "plain").metrics.failure, ("resolve", "dns_nxdomain"))
+            # What was asked of the old one is answered by it.
+            for one in pending:
+                self.assert_exposed(one.result().metrics, OK)
+            self.assert_exposed(unanswered.result().metrics, UNKNOWN, ("resolve", "dns_timeout"))
+        descriptors = exporter.descriptors()
+        for one in range(6):
+            self.write_resolv_conf(f"127.0.0.{2 - one % 2}")
+            time.sleep(1.1)
+            expected = OK if one % 2 == 0 else UNKNOWN
+            self.assertEqual(exporter.probe(f"new.test:{server.port}", "plain").metrics.value("probe_smtp_state"),
+                             expected)
+        peers.wait_until(lambda: exporter.descriptors() <= descriptors, "a name server's socket is left")
+        # One that was cut short names nobody: a probe is UNKNOWN, and the exporter comes back with the file.
+        RESOLV_CONF.write_text("")
+        time.sleep(1.1)
+        exporter.probe("good.test", "plain")
+        self.write_resolv_conf("127.0.0.1")
+        time.sleep(1.1)
+        self.assert_exposed(exporter.probe(target, "plain").metrics, OK)
+
+
+class Once(NameServerCase):
+
+    def test_mixed(self):
+        server = self.peer()
+        names = [f"{name}.test:{server.port}" for name in ("good", "nxdomain", "silent", "torn", "slow")]
+        done = self.run_once("--once", *names, "--config.file", self.file("c.yml", MODULE), "--module", "plain")
+        self.assertEqual(done.returncode, UNKNOWN)
+        self.assertLessEqual(done.seconds, DEADLINE + 0.5 + SLACK)
+        for name, state in zip(names, (OK, UNKNOWN, UNKNOWN, UNKNOWN, OK)):
+            self.assertRegex(done.stdout, rf'probe_smtp_state{{[^}}]*target="{re.escape(name)}"[^}}]*}} {state}\n')
