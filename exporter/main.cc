@@ -1,4 +1,5 @@
 // smtp_probe_exporter: options in, then a server, or one round of probes with --once.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,6 +17,13 @@
 
 namespace smtpprobe {
 namespace {
+
+// What is opened first would else get a closed stream's number, and the metrics of --once would go
+// to a log or a server. Not to be written to: output that nobody gets is an error.
+void hold_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDONLY));
+}
 
 int say(std::string_view text) {
   const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
@@ -43,6 +51,7 @@ int main(int argc, char** argv) {
   // A pipe that nobody reads and a file that may not grow are errors of write(2), not our end.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  smtpprobe::hold_closed_streams();
   const std::span<char* const> words(argv, static_cast<std::size_t>(argc));
   try {
     return smtpprobe::run(words);

@@ -1,8 +1,11 @@
 #include "common/net/conversation.h"
 
 #include <array>
+#include <cstring>
+#include <string>
 #include <utility>
 
+#include "common/net/descriptor_shortage.h"
 #include "common/net/tls_report.h"
 #include "common/probe/verdict.h"
 
@@ -25,6 +28,17 @@ Reason channel_reason(Reason reason) {
       return reason;
     default:
       return Reason::TlsRecord;
+  }
+}
+
+// Where no descriptor is left, the trusted certificates cannot be read.
+void blame_ourselves(TlsFacts& facts) {
+  for (CertificateProblem& problem : facts.problems) {
+    if (problem.reason != Reason::CertUntrusted) continue;
+    const int error = descriptor_shortage();
+    if (error == 0) return;
+    problem = {Reason::LocalError, problem.depth,
+               std::string("cannot read the trusted certificates: ") + ::strerrordesc_np(error)};
   }
 }
 
@@ -179,6 +193,7 @@ void Conversation::handshake_ended(const IoResult& outcome) {
   shaking_hands_ = false;
   handshake_place_.reset();
   result_.tls = read_tls_facts(transport_.tls());
+  blame_ourselves(*result_.tls);
   const TlsFacts& facts = *result_.tls;
   HandshakeReport report;
   if (outcome.state == IoState::Done) {

@@ -15,9 +15,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <utility>
+
+#include "common/net/descriptor_shortage.h"
 
 namespace smtpprobe {
 namespace {
@@ -160,7 +163,11 @@ Resolved status_failure(const std::string& name, IpChoice choice, int status) {
     case ARES_ENOTIMP:
       return failed(Reason::DnsServfail,
                     fmt::format("the name server does not serve queries as for {}", name));
-    case ARES_ECONNREFUSED:
+    case ARES_ECONNREFUSED:  // also what becomes of a socket that cannot be made
+      if (const int error = descriptor_shortage(); error != 0) {
+        return failed(Reason::LocalError,
+                      fmt::format("cannot ask for {}: {}", name, ::strerrordesc_np(error)));
+      }
       return failed(Reason::DnsServfail, fmt::format("no name server answered for {}", name));
     case ARES_ETIMEOUT:
       return timed_out(name);

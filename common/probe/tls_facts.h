@@ -26,7 +26,7 @@ struct Certificate {
 
 // One thing that is wrong with the chain or the name.
 struct CertificateProblem {
-  Reason reason = Reason::CertUntrusted;  // Cert*
+  Reason reason = Reason::CertUntrusted;  // Cert*; LocalError: we cannot tell
   int depth = 0;                          // 0 is the leaf
   std::string text;                       // OpenSSL's words: "self-signed certificate"
 };

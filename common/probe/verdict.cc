@@ -237,7 +237,8 @@ void judge_certificates(const ProbePlan& plan, const ProbeResult& result,
   // Required verification ended the walk: the failure says so already.
   if (result.verify == TlsVerify::Warn && problem != nullptr) {
     findings.push_back(
-        {State::Warning, Step::Tls, problem->reason,
+        {problem->reason == Reason::LocalError ? State::Unknown : State::Warning, Step::Tls,
+         problem->reason,
          printable_for_nagios(problem_words(*result.tls, *problem), kFirstLineTextBytes)});
   }
   judge_expiry(plan, result, findings);
