@@ -16,8 +16,11 @@
 namespace smtpprobe {
 namespace {
 
+// The kernel stamps what comes before we can read it.
+constexpr auto kStampSlack = std::chrono::milliseconds(1);
+
 // The kernel stamps with CLOCK_REALTIME. Only the age of a stamp is used, so that a clock that is
-// set meanwhile shifts one reply at the most.
+// set meanwhile concerns one reply at the most.
 std::optional<Instant> arrival_of(msghdr& message, Instant now) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(&message, part)) {
@@ -80,13 +83,19 @@ StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
+  const Instant looked = std::chrono::steady_clock::now();
   ssize_t got = 0;
   do {
     got = ::recvmsg(fd_, &message, MSG_DONTWAIT);
   } while (got < 0 && errno == EINTR);
-  if (got < 0) return {0, errno, false};
+  if (got < 0) {
+    if (errno == EAGAIN) empty_ = looked;
+    return {0, errno, false};
+  }
   const Instant now = std::chrono::steady_clock::now();
-  const std::optional<Instant> stamp = got == 0 ? now : arrival_of(message, now);
+  std::optional<Instant> stamp = got == 0 ? now : arrival_of(message, now);
+  // It was not there yet: the clock was set.
+  if (stamp && *stamp + kStampSlack < empty_) stamp.reset();
   if (!stamp) unstamped_ = true;
   const Instant before = heard_ ? std::max(arrival_, sent_) : sent_;
   heard_ = true;

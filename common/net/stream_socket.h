@@ -54,6 +54,7 @@ class StreamSocket {
   bool heard_ = false;  // something since the last send
   bool unstamped_ = false;
   Instant sent_{};
+  Instant empty_{};  // when receive() last began to look and found nothing
   Instant arrival_{};
   Duration peer_time_{};
 };
