@@ -15,12 +15,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <utility>
 
-#include "common/net/descriptor_shortage.h"
+#include "common/net/dns_failure.h"
 
 namespace smtpprobe {
 namespace {
@@ -125,62 +124,6 @@ int family_of(IpChoice choice) {
       return AF_UNSPEC;
   }
   return AF_UNSPEC;
-}
-
-std::string_view address_words(IpChoice choice) {
-  switch (choice) {
-    case IpChoice::Ipv4:
-      return "no IPv4 address";
-    case IpChoice::Ipv6:
-      return "no IPv6 address";
-    case IpChoice::Any:
-    case IpChoice::PreferIpv4:
-    case IpChoice::PreferIpv6:
-      return "no address";
-  }
-  return "no address";
-}
-
-Resolved failed(Reason reason, std::string detail) { return {{}, reason, std::move(detail)}; }
-
-Resolved timed_out(const std::string& name) {
-  return failed(Reason::DnsTimeout, fmt::format("no answer from the name servers for {}", name));
-}
-
-Resolved status_failure(const std::string& name, IpChoice choice, int status) {
-  switch (status) {
-    case ARES_ENOTFOUND:
-      return failed(Reason::DnsNxdomain, name);
-    case ARES_EBADNAME:
-      return failed(Reason::DnsNxdomain, fmt::format("{} is not a name DNS can hold", name));
-    case ARES_SUCCESS:
-    case ARES_ENODATA:
-      return failed(Reason::DnsNodata, fmt::format("{} has {}", name, address_words(choice)));
-    case ARES_ESERVFAIL:
-      return failed(Reason::DnsServfail, fmt::format("the name server failed on {}", name));
-    case ARES_EREFUSED:
-      return failed(Reason::DnsServfail, fmt::format("the name server refused {}", name));
-    case ARES_ENOTIMP:
-      return failed(Reason::DnsServfail,
-                    fmt::format("the name server does not serve queries as for {}", name));
-    case ARES_ECONNREFUSED:  // also what becomes of a socket that cannot be made
-      if (const int error = descriptor_shortage(); error != 0) {
-        return failed(Reason::LocalError,
-                      fmt::format("cannot ask for {}: {}", name, ::strerrordesc_np(error)));
-      }
-      return failed(Reason::DnsServfail, fmt::format("no name server answered for {}", name));
-    case ARES_ETIMEOUT:
-      return timed_out(name);
-    case ARES_EBADRESP:
-    case ARES_EFORMERR:
-      return failed(Reason::DnsMalformed,
-                    fmt::format("the name server's answer for {} is malformed", name));
-    case ARES_EDESTRUCTION:
-    case ARES_ECANCELLED:
-      return failed(Reason::LocalError, fmt::format("the question for {} was given up", name));
-    default:
-      return failed(Reason::LocalError, fmt::format("{}: {}", name, ares_strerror(status)));
-  }
 }
 
 // What c-ares calls, once for each ares_getaddrinfo(): at the answer, or when it is destroyed.
@@ -389,8 +332,9 @@ int CaresResolver::prepare() {
 boost::asio::awaitable<Resolved> CaresResolver::resolve(std::string name, IpChoice choice,
                                                         Instant deadline) {
   if (const int prepared = prepare(); prepared != ARES_SUCCESS) {
-    co_return failed(Reason::LocalError,
-                     fmt::format("name resolution cannot start: {}", ares_strerror(prepared)));
+    co_return Resolved{{},
+                       Reason::LocalError,
+                       fmt::format("name resolution cannot start: {}", ares_strerror(prepared))};
   }
   // From the wait on, this resolver may be gone and the channel with it.
   const std::weak_ptr<Channel> channel = channel_;
@@ -408,10 +352,10 @@ boost::asio::awaitable<Resolved> CaresResolver::resolve(std::string name, IpChoi
   if (alive && !answered) alive->give_up();
   if (!answered) {
     const bool late = std::chrono::steady_clock::now() >= deadline;
-    co_return late ? timed_out(name) : status_failure(name, choice, ARES_ECANCELLED);
+    co_return late ? dns_timed_out(name) : dns_failure(name, choice, ARES_ECANCELLED);
   }
   order(query->addresses, choice);
-  if (query->addresses.empty()) co_return status_failure(name, choice, query->status);
+  if (query->addresses.empty()) co_return dns_failure(name, choice, query->status);
   Resolved resolved;
   resolved.addresses = std::move(query->addresses);
   co_return resolved;
