@@ -19,6 +19,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/net/address_order.h"
 #include "common/net/dns_failure.h"
 
 namespace smtpprobe {
@@ -103,6 +104,7 @@ std::vector<std::string> address_texts(const ares_addrinfo& info) {
 }
 
 void order(std::vector<std::string>& addresses, IpChoice choice) {
+  order_addresses(addresses);
   if (choice == IpChoice::PreferIpv6) {
     std::stable_partition(addresses.begin(), addresses.end(), &is_ipv6);
   } else if (choice == IpChoice::PreferIpv4) {
@@ -204,6 +206,7 @@ void CaresResolver::Channel::ask(const std::shared_ptr<Query>& query, const std:
   ares_addrinfo_hints hints{};
   hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = ARES_AI_NOSORT;  // order() does it, for those few that are kept
   auto held = std::make_unique<std::shared_ptr<Query>>(query);
   ares_getaddrinfo(handle, name.c_str(), nullptr, &hints, &on_answer, held.release());
   wait_for_sockets();

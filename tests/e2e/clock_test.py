@@ -15,19 +15,26 @@ from probe import OK, SANITIZED, environment, run, step
 
 SHIM = pathlib.Path(__file__).resolve().parents[1] / "fault_shims" / "clock_step.c"
 PAUSE = 0.2
-SLACK = 0.6 if SANITIZED else 0.15  # of the peer, too, on a busy machine
+SLACK = 0.5 if SANITIZED else 0.1
 STEPS = ("banner", "ehlo", "quit")
 PLAIN = "max_probes_per_host: 0\nmodules: {plain: {tls: {mode: off}, timeout: 5s}}\n"
 
 
-def deliberate(connection):
-    """Takes its time for each reply."""
-    lines = connection.makefile("rb")
-    time.sleep(PAUSE)
-    connection.sendall(b"220 mx.test ESMTP\r\n")
-    for line in lines:
+def deliberate(taken):
+    """Takes its time for each reply; how long it was in truth, on a busy machine, is added to `taken`."""
+    def pause():
+        began = time.monotonic()
         time.sleep(PAUSE)
-        connection.sendall(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 mx.test\r\n")
+        taken.append(time.monotonic() - began)
+
+    def serve(connection):
+        lines = connection.makefile("rb")
+        pause()
+        connection.sendall(b"220 mx.test ESMTP\r\n")
+        for line in lines:
+            pause()
+            connection.sendall(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 mx.test\r\n")
+    return serve
 
 
 @unittest.skipIf(shutil.which("cc") is None, "no cc")
@@ -39,7 +46,8 @@ class ClockCase(ExporterCase):
         cls.shim = cls.folder / "clock_step.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", cls.shim, SHIM],
                        check=True)
-        cls.server = Listener(deliberate)
+        cls.taken = []
+        cls.server = Listener(deliberate(cls.taken))
         cls.addClassCleanup(cls.server.close)
 
     def shimmed(self, **settings):
@@ -48,12 +56,15 @@ class ClockCase(ExporterCase):
         return environment(LD_PRELOAD=str(self.shim), ASAN_OPTIONS=options, **settings)
 
     def check(self, **settings):
+        self.taken.clear()
         outcome = run("-H", "127.0.0.1", "-p", self.server.port, "--output", "json", env=self.shimmed(**settings))
         result = self.assert_verdict(outcome, OK, "ehlo")
         took = {name: step(result, name)["seconds"] for name in STEPS}
-        for seconds in took.values():
-            self.assertTrue(PAUSE - 0.005 <= seconds <= PAUSE + SLACK, (settings, took))
-        self.assertTrue(2 * PAUSE <= result["response_time_seconds"] <= 2 * PAUSE + 2 * SLACK, outcome.out)
+        # A busy machine may take notice of the connection late, and the banner is on its way by then.
+        for seconds, truth, early in zip(took.values(), self.taken, (0.1, 0.005, 0.005)):
+            self.assertTrue(truth - early <= seconds <= truth + SLACK, (settings, took, self.taken))
+        truth = sum(self.taken[:2])
+        self.assertTrue(truth - 0.1 <= result["response_time_seconds"] <= truth + 3 * SLACK, outcome.out)
         return outcome
 
 
@@ -98,8 +109,8 @@ class Exporter(ClockCase):
             metrics = self.assert_exposed(answer.metrics, OK)
             took = metrics.by("probe_smtp_step_duration_seconds", "step")
             for name in STEPS:
-                self.assertTrue(PAUSE - 0.005 <= took[name] <= PAUSE + SLACK, (settings, took))
-            self.assertLess(metrics.value("probe_duration_seconds"), 3 * PAUSE + 2 * SLACK)
+                self.assertTrue(PAUSE - (0.1 if name == "banner" else 0.005) <= took[name] <= max(self.taken) + SLACK, (settings, took))
+            self.assertLess(metrics.value("probe_duration_seconds"), 3 * max(self.taken) + 3 * SLACK)
         return exporter
 
     def test_set_back_and_forth(self):

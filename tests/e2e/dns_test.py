@@ -168,19 +168,26 @@ class ExporterNames(NameServerCase):
                 took = metrics.value("probe_dns_lookup_time_seconds")
                 self.assertTrue(seconds <= took <= seconds + SLACK, took)
 
-    def test_a_bad_name_delays_nobody_else(self):
-        server = self.peer()
-        exporter = self.start(config=MODULE)
-        exporter.probe(f"good-0.test:{server.port}", "plain")
-        with concurrent.futures.ThreadPoolExecutor(60) as pool, exporter.connect() as client:
-            silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
-            peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
-                             "the questions are not asked")
+    def slowest(self, exporter, server):
+        """Of twenty probes each of an address and of names, one after the other."""
+        slowest = 0
+        with exporter.connect() as client:
             for one in range(20):
                 for target in (f"127.0.0.1:{server.port}", f"good-{one}.test:{server.port}"):
                     answer = client.request(f"/probe?target={target}&module=plain")
                     self.assert_exposed(answer.metrics, OK)
-                    self.assertLess(answer.seconds, PROMPT_SECONDS, target)
+                    slowest = max(slowest, answer.seconds)
+        return slowest
+
+    def test_a_bad_name_delays_nobody_else(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        usual = self.slowest(exporter, server)
+        with concurrent.futures.ThreadPoolExecutor(60) as pool:
+            silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
+            peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
+                             "the questions are not asked")
+            self.assertLess(self.slowest(exporter, server), max(PROMPT_SECONDS, 3 * usual))
             self.assertEqual(sum(one.done() for one in silent), 0)
             for one in silent:
                 answer = one.result()
@@ -191,14 +198,14 @@ class ExporterNames(NameServerCase):
         server = self.peer()
         exporter = self.start(config=MODULE)
         with concurrent.futures.ThreadPoolExecutor(1) as pool, exporter.connect() as client:
-            client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain")
+            usual = self.slowest(exporter, server)
             flood = pool.submit(exporter.probe, "many-x.test:1", "plain")
             slowest = 0
             while not flood.done():
                 slowest = max(slowest,
                               client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain").seconds)
             print(f"slowest probe beside a name of thousands of addresses: {slowest * 1e3:.1f} ms")
-            self.assertLess(slowest, PROMPT_SECONDS)
+            self.assertLess(slowest, max(PROMPT_SECONDS, 3 * usual))
 
     def test_changed_resolv_conf(self):
         self.addCleanup(self.write_resolv_conf, "127.0.0.1")

@@ -330,7 +330,8 @@ class Storm(FaultCase):
     def test_beyond_the_cap(self):
         cap, count = 50, 300
         hanging = self.peer(silent)
-        exporter = self.start("--probe.max-in-flight", cap, config=PLAIN)
+        deadline = 10 if SANITIZED else 4  # time for all of them to come
+        exporter = self.start("--probe.max-in-flight", cap, config=PLAIN.replace("2s", f"{deadline}s"))
         with concurrent.futures.ThreadPoolExecutor(count) as pool, exporter.connect() as client:
             running = [pool.submit(exporter.probe, hanging.target, "plain") for _ in range(count)]
             peers.wait_until(lambda: hanging.open == cap, "the cap is not reached")
@@ -348,7 +349,7 @@ class Storm(FaultCase):
             self.assertEqual(one.header("retry-after"), "1")
         for one in served:
             self.assert_exposed(one.metrics, CRITICAL, ("banner", "timeout"))
-            self.assertLess(one.seconds, 2 + SLACK)
+            self.assertLess(one.seconds, deadline + SLACK)
         self.assertEqual(exporter.own("probes_rejected_total"), count - cap)
         self.assertEqual(exporter.own("probes_total"), cap)
         self.assertEqual(exporter.own("probes_in_flight"), 0)
@@ -361,7 +362,8 @@ class Storm(FaultCase):
         with concurrent.futures.ThreadPoolExecutor(50) as pool:
             answers = [one.result() for one in
                        [pool.submit(exporter.probe, hanging.target, "plain") for _ in range(50)]]
-        self.assertEqual(hanging.most, 1)
+        # The peer may learn of one's end when the next is there.
+        self.assertLessEqual(hanging.most, 2)
         failures = [one.metrics.failure for one in answers]
         self.assertLessEqual(set(failures), {("banner", "timeout"), ("resolve", "probe_rejected")})
         self.assertIn(("banner", "timeout"), failures)
