@@ -22,15 +22,15 @@ done
 # What several threads of the exporter share, and all that runs on its loops.
 say "Building (tsan: the exporter and its tests)"
 cmake --preset tsan >/dev/null
-cmake --build --preset tsan --target smtp_probe_exporter check_smtp_probe smtp_fake_server smtpprobe_net_tests \
-  smtpprobe_exporter_tests
+cmake --build --preset tsan --target smtp_probe_exporter check_smtp_probe smtp_fake_server smtp_responder \
+  smtpprobe_net_tests smtpprobe_exporter_tests
 
 say "clang-tidy (the pure parts and both programs)"
 scripts/check-tidy.sh
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-concurrent='^(net|exporter|e2e_exporter_(http|probe|process|web|page))$'
+concurrent='^(net|exporter|soak|e2e_exporter_(http|probe|process|web|page))$'
 for preset in asan tsan release; do
   say "Tests ($preset)"
   status=0
