@@ -92,9 +92,10 @@ class Servers:
         return path
 
     def config(self, generation):
-        """Valid, and another text each time: a module of that generation is in it."""
+        """Valid, and in turns one of two texts: each has a module that the other lacks. Not a new one each time, for the
+        counts of a module stay when it is gone."""
         return json.dumps({"max_probes_per_host": 0,
-                           "modules": self.modules | {f"generation{generation}": self.modules["plain"]}})
+                           "modules": self.modules | {f"generation{generation % 2}": self.modules["plain"]}})
 
     def stop_targets(self):
         self.scripted.stop()
