@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t kShownFirstBytes = 60;
 // A flood of records without data would keep OpenSSL reading for ever; a wait in between lets the
-// deadline in.
-constexpr std::size_t kTlsBytesPerCall = 256UL * 1024;
+// deadline and other sessions in. These are up to 600 KeyUpdates, a few tens of milliseconds.
+constexpr std::size_t kTlsBytesPerCall = 16UL * 1024;
 
 constexpr char kHandshakeRecord = 0x16;
 constexpr char kAlertRecord = 0x15;
