@@ -131,7 +131,6 @@ void Dialogue::enter(Step step, Instant at) {
 
 void Dialogue::on_reply(Reply reply, Instant at) {
   stop_watch(at);
-  mask(reply);
   // "220 2.3.19 ready" is a version, not a status (RFC 2034 s4 leaves out banner and EHLO).
   const bool hello = step_ == Step::Banner || step_ == Step::Ehlo || step_ == Step::EhloTls;
   if (hello && reply.klass() == 2) reply.status.reset();
@@ -221,12 +220,14 @@ void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   }
   if (answer != Answer::GoOn) return on_plain_reply(reply, at);
 
-  if (!said_helo_) extensions_ = Extensions(reply);
-  const std::vector<std::string> mechanisms =
-      extensions_ ? extensions_->auth_mechanisms() : std::vector<std::string>();
+  mechanisms_.clear();
+  if (!said_helo_) {
+    mechanisms_ = Extensions(reply).auth_mechanisms();
+    extensions_ = Extensions(masked_keywords(reply));
+  }
   if (step_ == Step::Ehlo) {
-    mechanisms_before_tls_ = mechanisms;
-  } else if (!mechanisms_before_tls_.empty() && mechanisms != mechanisms_before_tls_) {
+    mechanisms_before_tls_ = mechanisms_;
+  } else if (!mechanisms_before_tls_.empty() && mechanisms_ != mechanisms_before_tls_) {
     notes_ |= Note::CapsChanged;
   }
   if (!path_.empty() && path_.front() == Step::Starttls &&

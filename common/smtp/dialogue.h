@@ -158,10 +158,12 @@ class Dialogue {
   void write_down_message(Instant at);
   void learn_secrets();
   std::string masked(std::string text) const;
-  void mask(Reply& reply) const;
+  Reply masked(Reply reply) const;
+  Reply masked_keywords(Reply reply) const;
+  void learn_raw_secret(std::string_view hidden);
   std::string received_so_far() const;
   std::string other_protocol() const;
-  std::string shown_command() const;
+  std::string shown_command();
   void write_down_partial_reply(Instant at);
 
   DialoguePlan plan_;
@@ -183,6 +185,7 @@ class Dialogue {
   bool said_helo_ = false;
   bool handshake_due_ = false;  // the last reply was the 220 to STARTTLS
   std::vector<std::string> mechanisms_before_tls_;
+  std::vector<std::string> mechanisms_;  // of the EHLO that counted
   std::unique_ptr<SaslClient> sasl_;
   std::optional<std::string> unsent_initial_response_;
   std::string auth_detail_;

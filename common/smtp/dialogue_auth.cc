@@ -28,8 +28,7 @@ void Dialogue::enter_auth(Instant at) {
                  : "the channel is not encrypted, nothing was sent");
     return leave(at);
   }
-  const std::vector<std::string> offered =
-      extensions_ ? extensions_->auth_mechanisms() : std::vector<std::string>();
+  const std::vector<std::string>& offered = mechanisms_;
   if (auth.mechanism == Mechanism::Auto) {
     mechanism_ = choose_mechanism(offered, !auth.credentials.password.empty(),
                                   !auth.credentials.token.empty());

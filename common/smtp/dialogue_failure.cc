@@ -37,7 +37,10 @@ int Dialogue::weight(const Failure& failure) const {
 }
 
 void Dialogue::fail(Failure next) {
-  if (!failure_ || weight(*failure_) < weight(next)) failure_ = std::move(next);
+  if (failure_ && weight(*failure_) >= weight(next)) return;
+  next.detail = masked(std::move(next.detail));
+  if (next.reply) next.reply = masked(*std::move(next.reply));
+  failure_ = std::move(next);
 }
 
 void Dialogue::fail(Step step, Reason reason, std::string detail, std::optional<Reply> reply) {
@@ -46,7 +49,7 @@ void Dialogue::fail(Step step, Reason reason, std::string detail, std::optional<
 
 void Dialogue::refuse(const Reply& reply, Reason reason, std::string detail, Instant at) {
   record(at).reason = reason;
-  record(at).detail = detail;
+  record(at).detail = masked(detail);
   fail(step_, reason, std::move(detail), reply);
   leave(at);
 }
@@ -54,6 +57,7 @@ void Dialogue::refuse(const Reply& reply, Reason reason, std::string detail, Ins
 void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
   if (phase_ != Phase::Send) stop_watch(at);
   if (phase_ == Phase::Receive) write_down_partial_reply(at);
+  detail = masked(std::move(detail));
   StepRecord& now = record(at);
   now.reason = reason;
   now.detail = detail;

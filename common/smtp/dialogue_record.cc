@@ -39,10 +39,11 @@ void Dialogue::keep_worst(const Reply& reply, Instant at) {
   StepRecord& now = record(at);
   const bool several = step_ == Step::Rcpt || step_ == Step::Command || step_ == Step::Message;
   if (several && now.reply && now.reply->klass() >= reply.klass()) return;
-  now.reply = reply;
+  now.reply = masked(reply);
 }
 
 void Dialogue::write_down(TranscriptLine::Who who, std::string text, Instant at) {
+  if (who != TranscriptLine::Who::Client) text = masked(std::move(text));
   transcript_.push_back({who, at, std::move(text)});
 }
 
@@ -89,10 +90,39 @@ std::string Dialogue::masked(std::string text) const {
   return text;
 }
 
-// Before AUTH the server cannot know a secret, and its keywords must stay as they are.
-void Dialogue::mask(Reply& reply) const {
-  if (!sasl_) return;
+// For the books alone: what decides is what was said, whatever the password is called. From the
+// banner on, for a server may know the secret from another session.
+Reply Dialogue::masked(Reply reply) const {
+  if (secrets_.empty()) return reply;
   for (std::string& line : reply.lines) line = masked(std::move(line));
+  return reply;
+}
+
+// The keywords that we know stay as they are.
+Reply Dialogue::masked_keywords(Reply reply) const {
+  if (secrets_.empty()) return reply;
+  const auto known = known_extensions();
+  for (std::string& line : reply.lines) {
+    std::string keyword = line.substr(0, line.find_first_of(" ="));
+    for (char& c : keyword) {
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
+    const bool is_known = std::find(known.begin(), known.end(), keyword) != known.end();
+    const std::size_t kept = is_known ? keyword.size() : 0;
+    line = line.substr(0, kept) + masked(line.substr(kept));
+  }
+  return reply;
+}
+
+// What was typed behind AUTH, and the password in it.
+void Dialogue::learn_raw_secret(std::string_view hidden) {
+  if (hidden.size() < kShortestMaskedSecret) return;
+  secrets_.emplace_back(hidden);
+  const std::optional<std::string> decoded = base64_decode(hidden);
+  if (!decoded) return;
+  const std::size_t password = decoded->rfind('\0') + 1;  // npos + 1 is 0
+  if (decoded->size() - password >= kShortestMaskedSecret)
+    secrets_.push_back(decoded->substr(password));
 }
 
 std::string Dialogue::received_so_far() const {
@@ -109,19 +139,23 @@ std::string Dialogue::received_so_far() const {
 }
 
 // A raw command may carry credentials: behind AUTH, or as the answer to a 334.
-std::string Dialogue::shown_command() const {
+std::string Dialogue::shown_command() {
   const std::string& text = plan_.commands[next_command_].text;
-  if (last_code_ == 334) return "****";
+  if (last_code_ == 334) {
+    learn_raw_secret(text);
+    return "****";
+  }
   const bool is_auth = text.size() > 5 && text[4] == ' ' && (text[0] | 32) == 'a' &&
                        (text[1] | 32) == 'u' && (text[2] | 32) == 't' && (text[3] | 32) == 'h';
   const std::size_t secret = is_auth ? text.find(' ', 5) : std::string::npos;
-  return secret == std::string::npos ? text : text.substr(0, secret) + " ****";
+  if (secret == std::string::npos) return text;
+  learn_raw_secret(std::string_view(text).substr(secret + 1));
+  return text.substr(0, secret) + " ****";
 }
 
 void Dialogue::write_down_partial_reply(Instant at) {
   constexpr std::size_t kShown = 200;
-  Reply partial = parser_.reply();
-  mask(partial);
+  const Reply& partial = parser_.reply();
   for (const std::string& line : partial.lines) {
     write_down(TranscriptLine::Who::Server, fmt::format("{}-{}", partial.code, line), at);
   }

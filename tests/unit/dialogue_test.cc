@@ -472,6 +472,13 @@ TEST(Dialogue, RawCredentialsAreMasked) {
   EXPECT_EQ(one.transcript().find("c2VjcmV0"), std::string::npos) << one.transcript();
   EXPECT_EQ(one.dialogue().failure()->detail, "AUTH PLAIN ****");
 
+  plan.commands = {{"AUTH PLAIN AHVzZXIAaHVudGVyMiE=", std::nullopt}};
+  Talk echo(plan);
+  echo.server("220 mx\r\n").server("250 mx\r\n");
+  echo.server("535 AHVzZXIAaHVudGVyMiE= hunter2! no\r\n");
+  EXPECT_NE(echo.transcript().find("535 **** **** no"), std::string::npos) << echo.transcript();
+  EXPECT_EQ(echo.dialogue().failure()->reply->text(), "**** **** no");
+
   plan.commands = {{"auth login", std::nullopt}, {"dXNlcg==", std::nullopt}};
   Talk two(plan);
   two.server("220 mx\r\n").server("250 mx\r\n").server("334 VXNlcm5hbWU6\r\n");
@@ -600,6 +607,33 @@ TEST(DialogueAuth, SecretsStandNowhereInTheBooks) {
   login.server("235 ok\r\n").server("221 bye\r\n");
   EXPECT_EQ(login.reason(), Reason::None);
   EXPECT_EQ(login.transcript().find(base64_encode("hunter2!")), std::string::npos);
+}
+
+// The server knows it from another session, and says it before we have.
+TEST(DialogueAuth, ASecretIsMaskedFromTheBannerOn) {
+  Talk talk(auth_plan(Mechanism::Plain));
+  talk.server("220 mx hunter2!\r\n");
+  talk.server("250-mx aHVudGVyMiE=\r\n250-XNEW hunter2!\r\n250-hunter2!\r\n250 AUTH PLAIN\r\n");
+  EXPECT_TRUE(talk.said().find("AUTH PLAIN ") != std::string::npos) << talk.said();
+  EXPECT_NE(talk.transcript().find("220 mx ****\n"), std::string::npos) << talk.transcript();
+  for (const std::string secret : {"hunter2!", "aHVudGVyMiE="}) {
+    EXPECT_EQ(talk.transcript().find(secret), std::string::npos) << talk.transcript();
+    for (const StepRecord& record : talk.dialogue().steps()) {
+      const std::string text = record.reply ? record.reply->text() : std::string();
+      EXPECT_EQ(text.find(secret), std::string::npos) << text;
+    }
+  }
+  for (const Extension& one : talk.dialogue().extensions()->all())
+    EXPECT_EQ(one.parameter.find("hunter2!"), std::string::npos) << one.keyword;
+}
+
+TEST(DialogueAuth, APasswordThatIsAKeywordHidesNone) {
+  DialoguePlan plan = auth_plan(Mechanism::Plain);
+  plan.auth->credentials.password = "PLAIN";
+  Talk talk(plan);
+  talk.server("220 mx\r\n").server("250-mx\r\n250-SIZE 1\r\n250 AUTH PLAIN LOGIN\r\n");
+  EXPECT_TRUE(talk.said().find("AUTH PLAIN ") != std::string::npos) << talk.said();
+  EXPECT_TRUE(talk.dialogue().extensions()->offers("AUTH"));
 }
 
 TEST(DialogueAuth, ChallengesStandNowhereInTheBooks) {
