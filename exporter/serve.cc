@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "common/net/address_turns.h"
-#include "common/net/stream_socket.h"
+#include "common/net/receive_stamps.h"
 #include "exporter/config_reload.h"
 #include "exporter/descriptors.h"
 #include "exporter/elsewhere.h"

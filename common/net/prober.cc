@@ -166,6 +166,8 @@ asio::awaitable<bool> Session::resolve(Resolver& resolver) {
   auto asking = resolver.resolve(plan_.target.host, plan_.ip, limit);
   Resolved found = co_await std::move(asking);
   record.ended = now();
+  if (found.answered != Instant{})
+    record.ended = std::clamp(found.answered, record.began, record.ended);
   record.took = record.ended - record.began;
   for (const std::string& literal : found.addresses) {
     if (const auto address = SocketAddress::from_literal(literal, plan_.port))

@@ -21,6 +21,7 @@
 
 #include "common/net/address_order.h"
 #include "common/net/dns_failure.h"
+#include "common/net/dns_sockets.h"
 
 namespace smtpprobe {
 namespace {
@@ -38,6 +39,8 @@ struct Query {
 
   asio::steady_timer wake;  // runs until the deadline; cancelled by the answer
   bool done = false;
+  const std::optional<Instant>* arrival = nullptr;  // of what c-ares is reading
+  Instant answered{};
   int status = ARES_SUCCESS;
   std::vector<std::string> addresses;
 };
@@ -139,6 +142,7 @@ void on_answer(void* argument, int status, int, ares_addrinfo* info) {
     ares_freeaddrinfo(info);
   }
   query.done = true;
+  query.answered = query.arrival->value_or(std::chrono::steady_clock::now());
   query.wake.cancel();
 }
 
@@ -167,7 +171,8 @@ struct CaresResolver::Channel : std::enable_shared_from_this<CaresResolver::Chan
   asio::steady_timer timer;  // c-ares's next retry
   std::map<ares_socket_t, std::shared_ptr<Watch>> watches;
   ares_channel handle = nullptr;
-  int waiting = 0;  // coroutines with a question open
+  std::optional<Instant> arrival;  // of the answer that c-ares is at
+  int waiting = 0;                 // coroutines with a question open
 };
 
 int CaresResolver::Channel::open(const std::vector<std::string>& name_servers) {
@@ -187,6 +192,7 @@ int CaresResolver::Channel::open(const std::vector<std::string>& name_servers) {
     ares_library_cleanup();
     return made;
   }
+  use_stamped_sockets(handle, &arrival);
   if (name_servers.empty()) return ARES_SUCCESS;
   const std::string list = fmt::format("{}", fmt::join(name_servers, ","));
   return ares_set_servers_ports_csv(handle, list.c_str());
@@ -207,6 +213,8 @@ void CaresResolver::Channel::ask(const std::shared_ptr<Query>& query, const std:
   hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = ARES_AI_NOSORT;  // order() does it, for those few that are kept
+  arrival.reset();
+  query->arrival = &arrival;
   auto held = std::make_unique<std::shared_ptr<Query>>(query);
   ares_getaddrinfo(handle, name.c_str(), nullptr, &hints, &on_answer, held.release());
   wait_for_sockets();
@@ -224,6 +232,7 @@ void CaresResolver::Channel::give_up() {
 
 void CaresResolver::Channel::process(ares_socket_t readable, ares_socket_t writable) {
   if (handle == nullptr) return;
+  arrival.reset();
   ares_process_fd(handle, readable, writable);
   wait_for_sockets();
   wait_for_timeout();
@@ -358,9 +367,10 @@ boost::asio::awaitable<Resolved> CaresResolver::resolve(std::string name, IpChoi
     co_return late ? dns_timed_out(name) : dns_failure(name, choice, ARES_ECANCELLED);
   }
   order(query->addresses, choice);
-  if (query->addresses.empty()) co_return dns_failure(name, choice, query->status);
   Resolved resolved;
+  if (query->addresses.empty()) resolved = dns_failure(name, choice, query->status);
   resolved.addresses = std::move(query->addresses);
+  resolved.answered = query->answered;
   co_return resolved;
 }
 

@@ -19,6 +19,7 @@ struct Resolved {
   std::vector<std::string> addresses;  // IP literals in the order to try; at most 16
   Reason reason = Reason::None;        // Dns* or LocalError; None exactly when there are addresses
   std::string detail;                  // "mx.test has no IPv6 address"
+  Instant answered{};                  // when it was here, which is before it was read
 
   bool ok() const { return reason == Reason::None; }
 };

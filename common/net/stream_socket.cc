@@ -1,42 +1,20 @@
 #include "common/net/stream_socket.h"
 
-#include <linux/errqueue.h>
-#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <ctime>
 #include <optional>
+
+#include "common/net/receive_stamps.h"
 
 namespace smtpprobe {
 namespace {
 
 // The kernel stamps what comes before we can read it.
 constexpr auto kStampSlack = std::chrono::milliseconds(1);
-
-// The kernel stamps with CLOCK_REALTIME. Only the age of a stamp is used, so that a clock that is
-// set meanwhile concerns one reply at the most.
-std::optional<Instant> arrival_of(msghdr& message, Instant now) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-       part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPING ||
-        part->cmsg_len < CMSG_LEN(sizeof(scm_timestamping)))
-      continue;
-    scm_timestamping stamps;
-    std::memcpy(&stamps, CMSG_DATA(part), sizeof stamps);
-    const timespec& stamp = stamps.ts[0];  // the software one
-    timespec wall{};
-    if (stamp.tv_sec == 0 || ::clock_gettime(CLOCK_REALTIME, &wall) != 0) break;
-    return now - (std::chrono::seconds(wall.tv_sec - stamp.tv_sec) +
-                  std::chrono::nanoseconds(wall.tv_nsec - stamp.tv_nsec));
-  }
-  return std::nullopt;
-}
 
 // What the SYN and its answer took; nullopt where the kernel does not know, as when the SYN had to
 // be sent again.
@@ -48,21 +26,7 @@ std::optional<Duration> syn_round_trip(int fd) {
   return std::chrono::microseconds(info.tcpi_rtt);
 }
 
-// Not every family of sockets has stamps; arrival is the moment of the read then.
-void ask_for_stamps(int fd) {
-  const int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-  ::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
-}
-
 }  // namespace
-
-ReceiveStamps::ReceiveStamps() : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-  if (fd_ >= 0) ask_for_stamps(fd_);
-}
-
-ReceiveStamps::~ReceiveStamps() {
-  if (fd_ >= 0) ::close(fd_);
-}
 
 StreamSocket::StreamSocket(int fd) : fd_(fd) {
   ask_for_stamps(fd);
@@ -77,12 +41,12 @@ Instant StreamSocket::connected(Instant began) {
 
 StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
   iovec part{buffer.data(), buffer.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(scm_timestamping)) + 64];
+  StampRoom room;
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  message.msg_control = room.bytes.data();
+  message.msg_controllen = room.bytes.size();
   const Instant looked = std::chrono::steady_clock::now();
   ssize_t got = 0;
   do {

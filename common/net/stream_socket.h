@@ -59,18 +59,4 @@ class StreamSocket {
   Duration peer_time_{};
 };
 
-// Keeps the kernel's receive timestamps switched on while it lives. The first socket that asks for
-// them and the last one that had them make the kernel patch its own code on all cores, which costs
-// more than a probe: for programs that make many.
-class ReceiveStamps {
- public:
-  ReceiveStamps();
-  ~ReceiveStamps();
-  ReceiveStamps(const ReceiveStamps&) = delete;
-  ReceiveStamps& operator=(const ReceiveStamps&) = delete;
-
- private:
-  int fd_ = -1;
-};
-
 }  // namespace smtpprobe

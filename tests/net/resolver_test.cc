@@ -183,6 +183,21 @@ TEST_F(ResolverTest, AddressesOfBothFamilies) {
   EXPECT_EQ(resolved.addresses, (Addresses{"192.0.2.1", "2001:db8::1"}));
 }
 
+TEST_F(ResolverTest, AnAnswerThatIsReadLateTellsWhenItWasHere) {
+  server_.set("mx.test", {kNoError, {address("mx.test", "192.0.2.7")}});
+  const Instant asked = std::chrono::steady_clock::now();
+  const auto place = ask("mx.test", IpChoice::Ipv4);
+  // The server answers, and then the loop is busy with something else.
+  while (server_.questions() == 0) io_.run_one();
+  const Instant sent = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(200ms);
+  run();
+  ASSERT_TRUE(*place);
+  EXPECT_EQ((*place)->addresses, (Addresses{"192.0.2.7"}));
+  EXPECT_GE((*place)->answered, asked);
+  EXPECT_LE((*place)->answered, sent + 100ms);
+}
+
 TEST_F(ResolverTest, OneFamilyIsAskedForAlone) {
   server_.set("mx.test", kTypeA, {.records = {address("mx.test", "192.0.2.1")}});
   server_.set("mx.test", kTypeAaaa, {.records = {address("mx.test", "2001:db8::1")}});

@@ -1,0 +1,66 @@
+#include "common/net/dns_sockets.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+#include "common/net/receive_stamps.h"
+
+namespace smtpprobe {
+namespace {
+
+ares_socket_t open_socket(int family, int type, int protocol, void*) {
+  const int fd = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  if (fd < 0) return fd;
+  ask_for_stamps(fd);
+  const int on = 1;
+  if (type == SOCK_STREAM) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return fd;
+}
+
+int close_socket(ares_socket_t fd, void*) { return ::close(fd); }
+
+int connect_socket(ares_socket_t fd, const sockaddr* peer, ares_socklen_t size, void*) {
+  return ::connect(fd, peer, size);
+}
+
+ares_ssize_t receive(ares_socket_t fd, void* data, std::size_t size, int flags, sockaddr* from,
+                     ares_socklen_t* from_size, void* arrival) {
+  iovec part{data, size};
+  StampRoom room;
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.bytes.data();
+  message.msg_controllen = room.bytes.size();
+  if (from != nullptr) {
+    message.msg_name = from;
+    message.msg_namelen = *from_size;
+  }
+  const ssize_t got = ::recvmsg(fd, &message, flags | MSG_DONTWAIT);
+  if (got < 0) return got;
+  if (from != nullptr) *from_size = message.msg_namelen;
+  *static_cast<std::optional<Instant>*>(arrival) =
+      arrival_of(message, std::chrono::steady_clock::now());
+  return got;
+}
+
+ares_ssize_t send(ares_socket_t fd, const iovec* parts, int count, void*) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
+
+void use_stamped_sockets(ares_channel channel, std::optional<Instant>* arrival) {
+  static const ares_socket_functions kFunctions{open_socket, close_socket, connect_socket, receive,
+                                                send};
+  ares_set_socket_functions(channel, &kFunctions, arrival);
+}
+
+}  // namespace smtpprobe
