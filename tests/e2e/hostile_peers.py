@@ -324,11 +324,8 @@ def scram(first=None, final=None):
         signature = hmac.digest(key, bare + b"," + server_first + b"," + without_proof, "sha256")
         last = b"334 " + base64.b64encode(b"v=" + base64.b64encode(signature))
         channel.sendall((final(last) if final else last) + b"\r\n")
-        said = line(channel).strip()
-        if said == b"":
-            channel.sendall(b"235 2.7.0 ok\r\n")
-        elif said == b"*":
-            channel.sendall(b"501 5.7.0 cancelled\r\n")
+        answers = {b"": b"235 2.7.0 ok\r\n", b"*": b"501 5.7.0 cancelled\r\n", b"QUIT": b"221 bye\r\n"}
+        channel.sendall(answers[line(channel).strip()])
     return at_answer(behave)
 
 
