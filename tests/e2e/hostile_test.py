@@ -3,17 +3,14 @@ what is printed is printable. One line a row is printed, and docs/hostile-server
 
 import collections
 import concurrent.futures
-import html.parser
 import json
 import os
 import pathlib
 import queue
 import re
-import shutil
 import subprocess
 import threading
 import time
-import unittest
 import warnings
 
 import hostile_peers
@@ -22,6 +19,7 @@ from exporter import Exporter, ExporterCase, Listener, server_context
 from exporter_transcripts_test import NOT_IN_YAML, module_of
 from exposition import Exposition, promtool
 from hostile_certificates import Maker
+from hostile_output import LOGFMT, Strict, controls
 from hostile_rows import CLEAR, EVERYWHERE, ROWS, STARTTLS, Place, Script
 from probe import CHECK, SANITIZED, STATES, ScriptedServer, environment
 from scripted_test import options_of
@@ -37,41 +35,6 @@ SECRETS = (SECRET, "c2VjcmV0", "AHByb2JlAHNlY3JldA==")
 # A good session of the same kind, by whose memory a hostile one is measured.
 YARDSTICKS = {"plain": "plain", "auth": "auth-plain-mail", "message": "mdaemon"}
 ALONE = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-TAGS = {"html", "head", "meta", "title", "style", "body", "nav", "a", "h1", "h2", "p", "span", "dl", "dt", "dd", "div", "table",
-        "thead", "tbody", "tr", "th", "td", "svg", "rect", "pre", "details", "summary", "form", "label", "input", "select",
-        "option", "button"}
-ATTRIBUTES = {"lang", "charset", "name", "content", "class", "href", "viewbox", "preserveaspectratio", "aria-hidden", "x", "y",
-              "width", "height", "method", "action", "required", "placeholder", "autocomplete", "autocapitalize",
-              "spellcheck", "type", "value", "selected"}
-LOGFMT = re.compile(r'(?:[a-z_]+=(?:[^\s"=]+|"(?:[^"\\]|\\.)*")(?: |$))+')
-
-
-class Strict(html.parser.HTMLParser):
-    """Collects what of a page none of our own templates has."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.strange = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in TAGS or any(name not in ATTRIBUTES for name, _ in attrs):
-            self.strange.append((tag, attrs))
-
-    def handle_comment(self, data):
-        self.strange.append(data)
-
-    def handle_pi(self, data):
-        self.strange.append(data)
-
-
-def controls(text):
-    """What no output may have: control characters, those that reorder, and bytes that are no UTF-8."""
-    return sorted({c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 or 0x202A <= ord(c) <= 0x202E
-                   or 0x2066 <= ord(c) <= 0x2069 or ord(c) in (0x200B, 0x2028, 0x2029, 0xFEFF)
-                   or 0xD800 <= ord(c) <= 0xDFFF})
-
 
 Trial = collections.namedtuple("Trial", "row case mode name target module options limit yardstick")
 
