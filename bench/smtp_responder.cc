@@ -58,6 +58,7 @@ constexpr std::string_view kBye = "221 2.0.0 Bye\r\n";
 
 struct SslFree {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
 
 using Clock = std::chrono::steady_clock;
@@ -163,7 +164,7 @@ class Responder {
 
   const bool silent_;
   const std::chrono::milliseconds delay_;
-  SSL_CTX* const context_;
+  const std::unique_ptr<SSL_CTX, SslFree> context_;
   const int listener_;
   const int stats_;
   const int epoll_;
@@ -266,7 +267,7 @@ bool Responder::reply_now(int fd, Connection& connection, std::string_view text,
       return say(fd, connection, text);
     case Then::StartTls:
       if (!say(fd, connection, text)) return false;
-      connection.ssl.reset(SSL_new(context_));
+      connection.ssl.reset(SSL_new(context_.get()));
       if (!connection.ssl || SSL_set_fd(connection.ssl.get(), fd) != 1) fail("SSL_new");
       SSL_set_accept_state(connection.ssl.get());
       connection.handshaking = true;

