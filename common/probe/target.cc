@@ -156,7 +156,8 @@ bool same_without_case(std::string_view text, std::string_view lower_case) {
 }
 
 Result<Target> parse_unix(std::string_view text, std::string_view path) {
-  if (path.starts_with("//")) path.remove_prefix(2);  // unix:///path
+  if (path.starts_with("//")) path.remove_prefix(2);     // unix:///path
+  while (path.starts_with("//")) path.remove_prefix(1);  // the same file as with one
   if (!path.starts_with('/') || path.size() == 1) {
     return refuse(text, "wanted unix: and the absolute path of a socket");
   }

@@ -95,6 +95,9 @@ TEST(Target, UnixSockets) {
   EXPECT_TRUE(parse_target("unix:/" + std::string(106, 'p')));
   EXPECT_FALSE(parse_target("unix:/" + std::string(107, 'p')));
   EXPECT_EQ(parse_target("unix:/a:b?c@d")->unix_path, "/a:b?c@d");
+  // Written as a target again it would be a URL with a host.
+  EXPECT_EQ(parse_target("unix:////run//x")->unix_path, "/run//x");
+  EXPECT_FALSE(parse_target("unix:////"));
 }
 
 TEST(Target, BadOnes) {
