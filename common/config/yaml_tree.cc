@@ -1,10 +1,13 @@
 #include "common/config/yaml_tree.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <exception>
 #include <map>
+#include <optional>
+#include <sstream>
 #include <utility>
 
 #include "common/probe/printable.h"
@@ -25,6 +28,42 @@ bool is_plain_tag(std::string_view tag) {
   const std::string_view name = tag.substr(kCore.size());
   return name == "str" || name == "int" || name == "float" || name == "bool" || name == "null" ||
          name == "seq" || name == "map";
+}
+
+// Where a document begins; what is in it does not matter.
+class Beginning final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  const YAML::Mark& mark() const { return mark_; }
+
+ private:
+  YAML::Mark mark_ = YAML::Mark::null_mark();
+};
+
+// The line where yaml-cpp would see one empty document after the other, for ever, because of a ','
+// outside of all brackets ("{a: b},"); nullopt when there is none.
+std::optional<int> line_of_stray_comma(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Beginning now;
+  int last = -1;
+  while (parser.HandleNextDocument(now)) {
+    if (now.mark().pos == last) return line_of(now.mark());
+    last = now.mark().pos;
+  }
+  return std::nullopt;
 }
 
 class Copier {
@@ -114,9 +153,12 @@ Result<std::vector<YamlNode>> parse_yaml(std::string_view text, const std::strin
   if (text.find('\0') != std::string_view::npos)
     return error(fmt::format("{}:1: a NUL byte; wanted YAML in UTF-8", name));
   try {
+    const std::string whole(text);
+    if (const std::optional<int> line = line_of_stray_comma(whole))
+      return error(fmt::format("{}:{}: no YAML: unexpected ','", name, *line));
     std::vector<YamlNode> documents;
     Copier copier(name);
-    for (const YAML::Node& document : YAML::LoadAll(std::string(text))) {
+    for (const YAML::Node& document : YAML::LoadAll(whole)) {
       if (!copier.copy(document, 0, documents.emplace_back()))
         return Unexpected(copier.take_fault());
     }

@@ -28,6 +28,8 @@ const Bad kSyntax[] = {
     {"modules: {a: {helo: 'x}}\n", 2, "no YAML"},
     {"modules:\n  a: *nowhere\n", 2, "no YAML"},
     {"a: b: c\n", 1, "no YAML"},
+    {"modules: {}\n--- {modules: {}},\n", 2, "no YAML: unexpected ','"},
+    {", modules: {}\n", 1, "no YAML: unexpected ','"},
     {"- a\n", 1, "got a list, wanted a mapping"},
     {"words\n", 1, "got a single value, wanted a mapping"},
     {"modules:\n  ? [a, b]\n  : {}\n", 2, "a key that is no single word"},
