@@ -8,7 +8,7 @@ build=(g++ cmake ninja-build libboost1.81-dev libexpected-dev libfmt-dev libc-ar
   libgtest-dev python3 prometheus-cpp-dev libcurl4-openssl-dev libspdlog-dev zlib1g-dev libcrypt-dev)
 test=(git openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
   dovecot-lmtpd dovecot-submissiond man-db prometheus prometheus-pushgateway prometheus-blackbox-exporter
-  chromium wrk iproute2 time)
+  chromium wrk iproute2 time clang-16 libclang-rt-16-dev llvm-16)
 
 wanted=()
 for set in "$@"; do

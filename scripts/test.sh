@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test: formatting, clang-tidy, everything under the address
-# and undefined-behaviour sanitizers, what runs in several threads under the thread sanitizer, everything in the
-# release build, the instruction counts against
-# check_smtp, the exporter's memory and speed beside blackbox_exporter. The last lines are ctest's. A skipped test is a failure.
+# and undefined-behaviour sanitizers, what runs in several threads under the thread sanitizer, each fuzz target for ten
+# seconds, everything in the release build, the instruction counts against check_smtp, the exporter's memory, speed and
+# fidelity. The last lines are ctest's. A skipped test is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,9 @@ cmake --build --preset tsan --target smtp_probe_exporter check_smtp_probe smtp_f
 
 say "clang-tidy (the pure parts and both programs)"
 scripts/check-tidy.sh
+
+say "Fuzzing, a short while"
+scripts/fuzz.sh 10
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
