@@ -20,6 +20,23 @@ constexpr std::size_t kMostSettings = 24;
 
 bool is_repetition(char c) { return c == '*' || c == '+' || c == '?' || c == '{'; }
 
+bool are_patterns(std::string_view list) {
+  while (!list.empty()) {
+    const std::string_view one = list.substr(0, list.find(','));
+    if (!ReplyPattern::parse(one)) return false;
+    list.remove_prefix(std::min(one.size() + 1, list.size()));
+  }
+  return true;
+}
+
+// By itself it need not make a plan, but is no fault by itself.
+bool is_setting(const std::string& key, const std::string& value) {
+  Transcript alone;
+  alone.plan = {{key, value}};
+  const Result<ProbePlan> plan = plan_of(alone);
+  return plan || !plan.error().text.starts_with(": plan: " + key + "=" + value + ": wanted");
+}
+
 // Every value through the parser that options and YAML use: what they refuse reaches no dialogue.
 bool is_fit(const std::string& key, const std::string& value) {
   if (key == "from") return value.empty() || parse_address(value) == value;
@@ -28,8 +45,12 @@ bool is_fit(const std::string& key, const std::string& value) {
   if (key == "require" || key == "forbid") return parse_extension_name(value) == value;
   if (key == "user" || key == "banner") return parse_words(value).has_value();
   // glibc doubles its memory for each of "+++"; whoever writes a pattern means well.
-  if (key == "response") return std::count_if(value.begin(), value.end(), is_repetition) <= 2;
-  if (key != "to") return true;
+  if (key == "response") {
+    const auto repetitions = std::count_if(value.begin(), value.end(), is_repetition);
+    return repetitions <= 2 && ReplyRegex::compile(value).has_value();
+  }
+  if (key.starts_with("expect.")) return step_from_name(key.substr(7)) && are_patterns(value);
+  if (key != "to") return is_setting(key, value);
   for (std::string_view rest = value; !rest.empty();) {
     const std::string_view one = rest.substr(0, rest.find(','));
     if (parse_address(one) != std::string(one)) return false;
@@ -47,7 +68,9 @@ std::optional<ProbePlan> read_plan(std::string_view& input) {
     std::string value(setting.substr(std::min(equals + 1, setting.size())));
     if (key == "password") value = kPassword;
     if (key == "token") value = kToken;
-    if (is_fit(key, value)) script.plan.emplace_back(std::move(key), std::move(value));
+    const bool leads =
+        key != "response" || (!script.plan.empty() && script.plan.back().first == "command");
+    if (leads && is_fit(key, value)) script.plan.emplace_back(std::move(key), std::move(value));
   }
   Result<ProbePlan> plan = plan_of(script);
   if (!plan) return std::nullopt;

@@ -84,7 +84,7 @@ def from_transcripts(seeds):
             seeds.add("extensions", re.sub(rb"(?m)^250[- ]|\r", b"", reply))
 
 
-LOGIN = [b"ptls=implicit", b"puser=u", b"ppassword=x", b"pinsecure=yes", b"T\x00TLSv1.3", b"L220 mx"]
+LOGIN = [b"ptls=implicit", b"puser=u", b"pinsecure=yes", b"T\x00TLSv1.3", b"L220 mx"]
 
 
 def of_login(seeds):
@@ -98,12 +98,15 @@ def of_login(seeds):
         "OAUTHBEARER": [b'C{"status":"invalid_token"}', b"L535 5.7.8 no"],
     }
     for number, (name, exchange) in enumerate(exchanges.items()):
-        token = b"ptoken=x" if "AUTH2" in name or "BEARER" in name else b"p"
+        secret = b"ptoken=x" if "AUTH2" in name or "BEARER" in name else b"ppassword=x"
         offer = b"L250-mx\r\n250 AUTH " + name.encode()
-        start = [b"pauth=" + name.encode(), token, *LOGIN, offer]
+        start = [b"pauth=" + name.encode(), secret, *LOGIN, offer]
         for end in ([], [b"E550 "], [b"E535-5.7.8 ", b"e535 "], [b"e550 "], [b"E501-"], [b"Ctoo much"] * 9):
             for target in ("dialogue", "rendering"):
                 seeds.add(target, SEPARATOR.join([*start, *exchange[:-1], *end, exchange[-1], b"L221 bye"]))
+        for handshake in (b"T\x00", b"T\x01", b"T\x02"):  # without leave to go on unverified
+            play = SEPARATOR.join([*start, *exchange]).replace(b"pinsecure=yes", b"ptimeout=9000ms")
+            seeds.add("dialogue", play.replace(b"T\x00", handshake))
         challenges = [part[1:] if part[:1] == b"C" else part for part in exchange if part[:1] in b"CN"]
         seeds.add("sasl", bytes([number]) + SEPARATOR.join(challenges))
         seeds.add("sasl", bytes([number]) + b"B" + base64.b64encode(b"no challenge") + SEPARATOR + b"=" * 40)
