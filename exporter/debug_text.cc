@@ -51,12 +51,13 @@ std::string steps(const ProbeRecord& record) {
   return out;
 }
 
+// A verdict's texts are sanitised: a second time the escapes would be escaped.
 std::string outcome(const Verdict& verdict) {
   std::string out = fmt::format("state={}\n", state_name(verdict.state));
   for (const Finding& finding : verdict.findings)
     out += fmt::format("{} step={} reason={} {}\n", state_name(finding.state),
-                       step_name(finding.step), reason_name(finding.reason), clean(finding.text));
-  if (!verdict.excused.empty()) out += "excused: " + clean(verdict.excused) + '\n';
+                       step_name(finding.step), reason_name(finding.reason), finding.text);
+  if (!verdict.excused.empty()) out += "excused: " + verdict.excused + '\n';
   return out;
 }
 

@@ -135,14 +135,15 @@ std::string facts(const ProbeRecord& record) {
   return out + tls_facts(result) + "</dl>\n";
 }
 
+// A verdict's texts are sanitised: a second time the escapes would be escaped.
 std::string findings(const Verdict& verdict) {
   std::string out;
   for (const Finding& finding : verdict.findings)
     out += fmt::format("<p>{} {}: {} <span class=\"soft\">({})</span></p>\n",
-                       state_mark(finding.state), step_name(finding.step), escaped(finding.text),
-                       reason_name(finding.reason));
+                       state_mark(finding.state), step_name(finding.step),
+                       escaped_lines(finding.text), reason_name(finding.reason));
   if (!verdict.excused.empty())
-    out += "<p class=\"soft\">Excused: " + escaped(verdict.excused) + "</p>\n";
+    out += "<p class=\"soft\">Excused: " + escaped_lines(verdict.excused) + "</p>\n";
   return out;
 }
 

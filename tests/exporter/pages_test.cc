@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/probe/printable.h"
 #include "common/smtp/base64.h"
 #include "exporter/debug_text.h"
 #include "exporter/html.h"
@@ -50,8 +51,8 @@ std::shared_ptr<ProbeRecord> hostile_record() {
   record->target = std::string(kMarkup);
   record->result.transcript.push_back({TranscriptLine::Who::Server, at(3), std::string(kMarkup)});
   record->result.steps[1].reply->lines = {std::string(kMarkup)};
-  record->verdict.findings.front().text = std::string(kMarkup);
-  record->verdict.excused = std::string(kMarkup);
+  record->verdict.findings.front().text = printable_for_nagios(kMarkup, 200);  // as judge() does
+  record->verdict.excused = printable_for_nagios(kMarkup, 200);
   return record;
 }
 
@@ -67,6 +68,7 @@ TEST(Pages, HaveNoMarkupFromStrangers) {
   for (const std::string& page : {index_page(served(), recent), probe_page(*record)}) {
     EXPECT_EQ(page.find("<script"), std::string::npos);
     EXPECT_EQ(page.find('\x1b'), std::string::npos);
+    EXPECT_EQ(page.find("\\x5c"), std::string::npos) << "escaped twice";
     EXPECT_NE(page.find("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\\x1b"),
               std::string::npos);
     EXPECT_EQ(unbalanced(page), "");
