@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "common/net/connector.h"
 #include "common/net/descriptor_shortage.h"
 #include "common/net/tls_report.h"
 #include "common/probe/verdict.h"
@@ -61,7 +62,8 @@ asio::awaitable<void> Conversation::run() {
     if (action.kind == Action::Kind::Close) break;
     if (action.kind == Action::Kind::StartTls && handshakes_ != nullptr && !busy_) {
       auto entering = enter_handshake();
-      co_await std::move(entering);
+      const bool in = co_await std::move(entering);
+      if (!in) continue;
     }
     if (act(action) != IoState::NotYet) continue;
     const bool in_time = co_await transport_.wait(dialogue_.deadline());
@@ -75,14 +77,19 @@ asio::awaitable<void> Conversation::run() {
   transport_.close(quit_answered || !dialogue_.failure());
 }
 
-// Not in time: it goes on without a place, to meet its deadline.
-asio::awaitable<void> Conversation::enter_handshake() {
+asio::awaitable<bool> Conversation::enter_handshake() {
   handshake_place_ = handshakes_->try_enter();
-  if (handshake_place_) co_return;
+  if (handshake_place_) co_return true;
   const Instant began = now();
   auto waiting = handshakes_->enter(deadline_);
   handshake_place_ = co_await std::move(waiting);
-  result_.waited += now() - began;
+  const Duration waited = now() - began;
+  result_.waited += waited;
+  if (handshake_place_) co_return true;
+  dialogue_.on_channel_end(Reason::ProbeRejected,
+                           "waited " + seconds_words(waited) + " for handshakes of other probes",
+                           now());
+  co_return false;
 }
 
 void Conversation::tell() {

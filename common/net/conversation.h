@@ -31,7 +31,8 @@ class Conversation {
   void tell();
 
  private:
-  boost::asio::awaitable<void> enter_handshake();
+  // False: the time went by before it was this one's turn, and the dialogue knows.
+  boost::asio::awaitable<bool> enter_handshake();
 
   // One action of the dialogue as far as it goes without waiting.
   IoState act(const Action& action);

@@ -6,14 +6,11 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "common/smtp/time.h"
 
@@ -21,28 +18,33 @@ namespace smtpprobe {
 
 class Pace {
  public:
-  // `places` at a time, each for `hold` at the longest. Outlives those that wait and its places.
-  Pace(boost::asio::any_io_executor executor, std::size_t places, Duration hold);
+  // `places` at a time, each for `hold` at the longest. Those that wait and the places may outlive
+  // it, as the frames of an event loop do that ends: they are then on their own.
+  Pace(const boost::asio::any_io_executor& executor, std::size_t places, Duration hold);
+  ~Pace();
   Pace(const Pace&) = delete;
   Pace& operator=(const Pace&) = delete;
 
+ private:
+  struct Queue;
+  struct Waiter;
+
+ public:
   // Given back when it is destroyed.
   class Place {
    public:
-    Place(Pace* pace, std::uint64_t number) : pace_(pace), number_(number) {}
-    Place(Place&& other) noexcept
-        : pace_(std::exchange(other.pace_, nullptr)), number_(other.number_) {}
+    Place(std::weak_ptr<Queue> queue, std::uint64_t number)
+        : queue_(std::move(queue)), number_(number) {}
+    Place(Place&& other) noexcept = default;  // leaves nothing to give back
     Place& operator=(Place&& other) noexcept {
-      std::swap(pace_, other.pace_);
+      std::swap(queue_, other.queue_);
       std::swap(number_, other.number_);
       return *this;
     }
-    ~Place() {
-      if (pace_ != nullptr) pace_->leave(number_);
-    }
+    ~Place();
 
    private:
-    Pace* pace_;
+    std::weak_ptr<Queue> queue_;
     std::uint64_t number_;
   };
 
@@ -52,22 +54,7 @@ class Pace {
   boost::asio::awaitable<std::optional<Place>> enter(Instant deadline);
 
  private:
-  struct Taken {
-    std::uint64_t number = 0;  // 0: free
-    Instant until{};
-  };
-  struct Waiter;
-
-  std::optional<Place> take(Instant now);
-  void leave(std::uint64_t number);
-  void let_in();
-
-  boost::asio::any_io_executor executor_;
-  boost::asio::steady_timer expiry_;  // of the place that is taken the longest, while others wait
-  Duration hold_;
-  std::uint64_t last_number_ = 0;
-  std::vector<Taken> taken_;
-  std::list<Waiter*> waiting_;
+  std::shared_ptr<Queue> queue_;
 };
 
 }  // namespace smtpprobe

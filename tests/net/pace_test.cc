@@ -100,6 +100,21 @@ TEST_F(PaceTest, WhoIsTooLateLeavesTheQueue) {
   EXPECT_EQ(entered_, (std::vector{1, -2, 3}));
 }
 
+TEST_F(PaceTest, PlacesAndThoseWhoWaitMayOutliveIt) {
+  std::optional<Pace> pace(std::in_place, context_.get_executor(), 1, seconds(60));
+  start(*pace, 1);
+  start(*pace, 2);
+  start(*pace, 3, milliseconds(10));
+  poll();
+  EXPECT_EQ(entered_, (std::vector{1}));
+  pace.reset();
+  places_.clear();
+  context_.restart();
+  context_.run_for(milliseconds(100));
+  EXPECT_EQ(entered_, (std::vector{1, -3}));
+  // The second one's frame goes with the context.
+}
+
 TEST_F(PaceTest, WhoIsCancelledLeavesTheQueue) {
   Pace pace(context_.get_executor(), 1, seconds(60));
   start(pace, 1);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "common/net/prober.h"
+#include "common/probe/verdict.h"
 #include "tests/net/probe_harness.h"
 #include "tests/net/tls_pair.h"
 
@@ -40,6 +41,47 @@ class ProberTlsTest : public testing::Test {
   Folder folder_;
   std::string root_ = folder_.write("root.pem", pki().root.chain);
 };
+
+// With a place for one handshake, which somebody holds until `leaves`.
+ProbeResult run_behind_another(const ProbePlan& plan, milliseconds leaves) {
+  const auto made = std::make_shared<const ProbePlan>(plan);
+  auto tls = TlsContext::create(made->tls, effective_verify(*made, false));
+  EXPECT_TRUE(tls);
+  FixedResolver resolver;
+  boost::asio::io_context context(1);
+  Pace handshakes(context.get_executor(), 1, std::chrono::seconds(60));
+  std::optional<Pace::Place> held = handshakes.try_enter();
+  boost::asio::steady_timer timer(context, leaves);
+  timer.async_wait([&held](const boost::system::error_code&) { held.reset(); });
+  std::optional<ProbeResult> result;
+  boost::asio::co_spawn(context, probe(made, *tls, resolver, {nullptr, nullptr, &handshakes}),
+                        [&](const std::exception_ptr& thrown, ProbeResult got) {
+                          if (!thrown) result = std::move(got);
+                          context.stop();
+                        });
+  context.run_for(std::chrono::seconds(20));
+  EXPECT_TRUE(result);
+  return result.value_or(ProbeResult());
+}
+
+TEST_F(ProberTlsTest, TheWaitForOtherHandshakesIsInNoStep) {
+  const FakeServer server = tls_server(kStarttls);
+  const ProbeResult result = run_behind_another(plan(server), milliseconds(300));
+  EXPECT_EQ(failure_of(result), "");
+  EXPECT_GE(result.waited, milliseconds(200));
+  Duration sum{};
+  for (const StepRecord& record : result.steps) sum += record.took;
+  EXPECT_LE(sum, result.ended - result.began - result.waited);
+}
+
+TEST_F(ProberTlsTest, AHandshakeWhoseTurnNeverCameIsNotTheServersFault) {
+  const FakeServer server = tls_server(kStarttls);
+  ProbePlan hasty = plan(server);
+  hasty.timeout = milliseconds(300);
+  const ProbeResult result = run_behind_another(hasty, std::chrono::seconds(10));
+  EXPECT_TRUE(failure_of(result).starts_with("tls probe_rejected waited 0.")) << failure_of(result);
+  EXPECT_EQ(judge(hasty, result).state, State::Unknown);
+}
 
 // Holds the thread of the loop up, again and again.
 void block(boost::asio::steady_timer& timer, int times) {
