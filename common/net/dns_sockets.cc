@@ -27,25 +27,11 @@ int connect_socket(ares_socket_t fd, const sockaddr* peer, ares_socklen_t size, 
   return ::connect(fd, peer, size);
 }
 
-ares_ssize_t receive(ares_socket_t fd, void* data, std::size_t size, int flags, sockaddr* from,
+// c-ares asks for no flags.
+ares_ssize_t receive(ares_socket_t fd, void* data, std::size_t size, int, sockaddr* from,
                      ares_socklen_t* from_size, void* arrival) {
-  iovec part{data, size};
-  StampRoom room;
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = room.bytes.data();
-  message.msg_controllen = room.bytes.size();
-  if (from != nullptr) {
-    message.msg_name = from;
-    message.msg_namelen = *from_size;
-  }
-  const ssize_t got = ::recvmsg(fd, &message, flags | MSG_DONTWAIT);
-  if (got < 0) return got;
-  if (from != nullptr) *from_size = message.msg_namelen;
-  *static_cast<std::optional<Instant>*>(arrival) =
-      arrival_of(message, std::chrono::steady_clock::now());
-  return got;
+  return receive_stamped(fd, {static_cast<char*>(data), size},
+                         *static_cast<std::optional<Instant>*>(arrival), from, from_size);
 }
 
 ares_ssize_t send(ares_socket_t fd, const iovec* parts, int count, void*) {

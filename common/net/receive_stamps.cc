@@ -5,15 +5,13 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 
 namespace smtpprobe {
-
-void ask_for_stamps(int fd) {
-  const int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-  ::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
-}
+namespace {
 
 std::optional<Instant> arrival_of(msghdr& message, Instant now) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
@@ -30,6 +28,36 @@ std::optional<Instant> arrival_of(msghdr& message, Instant now) {
                   std::chrono::nanoseconds(wall.tv_nsec - stamp.tv_nsec));
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+void ask_for_stamps(int fd) {
+  const int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+  ::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
+}
+
+ssize_t receive_stamped(int fd, std::span<char> buffer, std::optional<Instant>& arrival,
+                        sockaddr* from, socklen_t* from_size) {
+  iovec part{buffer.data(), buffer.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(scm_timestamping)) + 64> room;
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  if (from != nullptr) {
+    message.msg_name = from;
+    message.msg_namelen = *from_size;
+  }
+  ssize_t got = 0;
+  do {
+    got = ::recvmsg(fd, &message, MSG_DONTWAIT);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return got;
+  if (from != nullptr) *from_size = message.msg_namelen;
+  arrival = arrival_of(message, std::chrono::steady_clock::now());
+  return got;
 }
 
 ReceiveStamps::ReceiveStamps() : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {

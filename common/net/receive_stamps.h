@@ -4,9 +4,8 @@
 
 #include <sys/socket.h>
 
-#include <array>
-#include <cstddef>
 #include <optional>
+#include <span>
 
 #include "common/smtp/time.h"
 
@@ -15,14 +14,11 @@ namespace smtpprobe {
 // Not every family of sockets has stamps, and not every kernel.
 void ask_for_stamps(int fd);
 
-// Room for a stamp in recvmsg(2)'s msg_control.
-struct StampRoom {
-  alignas(cmsghdr) std::array<char, 128> bytes;
-};
-
-// Of what recvmsg(2) has just filled in, at `now`. Only the age of a stamp is used, so that a clock
-// that is set meanwhile concerns one message at the most. nullopt: no stamp.
-std::optional<Instant> arrival_of(msghdr& message, Instant now);
+// recv(2), or with `from` recvfrom(2), that never waits; `arrival` is then when the last byte of it
+// was here, nullopt where there is no stamp. Only the age of a stamp is used, so that a clock that
+// is set meanwhile concerns one message at the most.
+ssize_t receive_stamped(int fd, std::span<char> buffer, std::optional<Instant>& arrival,
+                        sockaddr* from = nullptr, socklen_t* from_size = nullptr);
 
 // Keeps the stamping switched on while it lives. The first socket that asks for stamps and the last
 // one that had them make the kernel patch its own code on all cores, which costs more than a probe:

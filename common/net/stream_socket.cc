@@ -40,24 +40,15 @@ Instant StreamSocket::connected(Instant began) {
 }
 
 StreamSocket::Outcome StreamSocket::receive(std::span<char> buffer) {
-  iovec part{buffer.data(), buffer.size()};
-  StampRoom room;
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = room.bytes.data();
-  message.msg_controllen = room.bytes.size();
   const Instant looked = std::chrono::steady_clock::now();
-  ssize_t got = 0;
-  do {
-    got = ::recvmsg(fd_, &message, MSG_DONTWAIT);
-  } while (got < 0 && errno == EINTR);
+  std::optional<Instant> stamp;
+  const ssize_t got = receive_stamped(fd_, buffer, stamp);
   if (got < 0) {
     if (errno == EAGAIN) empty_ = looked;
     return {0, errno, false};
   }
   const Instant now = std::chrono::steady_clock::now();
-  std::optional<Instant> stamp = got == 0 ? now : arrival_of(message, now);
+  if (got == 0) stamp = now;
   // It was not there yet: the clock was set.
   if (stamp && *stamp + kStampSlack < empty_) stamp.reset();
   if (!stamp) unstamped_ = true;

@@ -16,6 +16,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <thread>
+
+#include "common/net/receive_stamps.h"
 
 namespace smtpprobe {
 namespace {
@@ -184,6 +187,9 @@ TEST_F(ResolverTest, AddressesOfBothFamilies) {
 }
 
 TEST_F(ResolverTest, AnAnswerThatIsReadLateTellsWhenItWasHere) {
+  // The kernel begins to stamp a moment after the first socket has asked for it.
+  const ReceiveStamps stamps;
+  std::this_thread::sleep_for(50ms);
   server_.set("mx.test", {kNoError, {address("mx.test", "192.0.2.7")}});
   const Instant asked = std::chrono::steady_clock::now();
   const auto place = ask("mx.test", IpChoice::Ipv4);
