@@ -50,7 +50,10 @@ class Responder:
     """bench/smtp_responder."""
 
     def __init__(self, build, *options):
-        self.process = subprocess.Popen([build / "tests/smtp_responder", *options], text=True,
+        program = build / "tests/smtp_responder"
+        if not program.exists():
+            raise RuntimeError(f"not built: {program} (cmake --preset release && cmake --build --preset release)")
+        self.process = subprocess.Popen([program, *options], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         told = {}
         for line in self.process.stdout:

@@ -33,7 +33,8 @@ std::string heading(const ProbeRecord& record) {
                        clean(failure_words(attempt.reason, attempt.detail)));
   if (!record.result.endpoint.address.empty())
     out += "at " + clean(endpoint_text(record.result.endpoint)) + '\n';
-  if (record.result.unstamped) out += "timed by our reads: no timestamps of the kernel's\n";
+  if (record.result.step(Step::Banner) != nullptr)
+    out += fmt::format("timed by {}\n", timed_by(record.result));
   if (record.result.waited > Duration::zero())
     out += fmt::format("waited {}s for its turn at this address\n",
                        fixed_seconds(record.result.waited, 6));

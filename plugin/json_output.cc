@@ -173,6 +173,7 @@ Json result_json(const ProbeResult& result, const Verdict& verdict) {
        result.auth_mechanism ? Json(mechanism_name(*result.auth_mechanism)) : Json()},
       {"tls", tls_json(result)},
       {"notes", names_of(result.notes)},
+      {"kernel_timestamps", !result.unstamped},
       {"transcript", transcript_json(result)},
   };
 }

@@ -152,10 +152,7 @@ std::string addresses_text(const ProbeResult& result) {
   }
   if (!result.endpoint.address.empty()) add(out, "peer", clean(endpoint_text(result.endpoint)));
   add(out, "local address", clean(result.endpoint.local_address));
-  if (result.step(Step::Banner) != nullptr)
-    add(out, "timed by",
-        result.unstamped ? "our reads, for the kernel had no timestamps for some"
-                         : "the kernel's timestamps");
+  if (result.step(Step::Banner) != nullptr) add(out, "timed by", std::string(timed_by(result)));
   return out;
 }
 

@@ -8,7 +8,7 @@ build=$(realpath "${3:-build/release}")
 export CHECK=$build/plugin/check_smtp_probe EXPORTER=$build/exporter/smtp_probe_exporter
 export SMTP_FAKE_SERVER=$build/tests/smtp_fake_server TRANSCRIPTS=$PWD/tests/transcripts
 for program in "$CHECK" "$EXPORTER" "$SMTP_FAKE_SERVER" "$build/tests/smtp_responder"; do
-  [ -x "$program" ] || { echo "Not built: $program" >&2; exit 2; }
+  [ -x "$program" ] || { echo "Not built: $program (cmake --preset release && cmake --build --preset release)" >&2; exit 2; }
 done
 SMTPPROBE_SANITIZE=$(sed -n 's/^SMTPPROBE_SANITIZE:[A-Z]*=//p' "$build/CMakeCache.txt")
 export SMTPPROBE_SANITIZE

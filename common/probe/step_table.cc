@@ -70,4 +70,10 @@ std::string failure_words(Reason reason, std::string_view detail) {
   return words.append(": ").append(detail);
 }
 
+std::string_view timed_by(const ProbeResult& result) {
+  return result.unstamped
+             ? "the kernel, but some replies by when we read them: too long on a busy host"
+             : "the kernel's timestamps";
+}
+
 }  // namespace smtpprobe

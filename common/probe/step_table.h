@@ -29,6 +29,9 @@ std::vector<StepRow> step_rows(const ProbeResult& result, const Verdict& verdict
 // "192.0.2.1 port 25", or the path of a unix socket.
 std::string endpoint_text(const Endpoint& endpoint);
 
+// By what the times of the steps were taken, for people.
+std::string_view timed_by(const ProbeResult& result);
+
 // "connection refused: 192.0.2.1 port 25"
 std::string failure_words(Reason reason, std::string_view detail);
 

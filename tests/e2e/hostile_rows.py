@@ -205,7 +205,8 @@ ROWS = (
     Row("H17", "421 at any step", "A refusal like another, QUIT or not; a limit on our address is WARNING.",
         scripts("banner-421", "421-at-ehlo", "starttls-421", "421-at-auth", "421-at-mail", "421-at-rcpt", "421-at-data",
                 "421-at-message", "banner-421-timeout", "banner-421-rate", "421-at-rcpt-rate", "ehlo-421-rate")),
-    Row("H18", "refuses at the banner", "CRITICAL, then QUIT alone; a text with 220 in it is no 220.",
+    Row("H18", "refuses at the banner", "CRITICAL, then QUIT alone; with -e 220 a text with 220 in it is no 220 (WARNING, as any "
+        "banner that -e does not name).",
         scripts("banner-554", "banner-521", "banner-220-in-the-text-only", "implicit-tls-554")),
     Row("H19", "says the whole dialogue at once", "What was there before we spoke is no answer.",
         scripts("early-talker-whole-dialogue", "early-talker-banner")),
