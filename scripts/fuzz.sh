@@ -67,7 +67,7 @@ merge_corpus() {
   local target=$1 kept=$build/merged/$1
   rm -rf "$kept"
   mkdir -p "$kept"
-  "$build/tests/fuzz/${target}_fuzz" -set_cover_merge=1 -use_counters=0 -max_len=2048 -rss_limit_mb=2048 "$kept" \
+  "$build/tests/fuzz/${target}_fuzz" -set_cover_merge=1 -use_counters=0 -max_len="$(longest "$target")" -rss_limit_mb=2048 "$kept" \
     "tests/fuzz/corpus/$target" "$build/corpus/$target" >"$logs/$target.merge.log" 2>&1
   rm -rf "tests/fuzz/corpus/$target"
   mv "$kept" "tests/fuzz/corpus/$target"

@@ -30,17 +30,26 @@ std::string words_of(int error) {
   return text;
 }
 
-// An address beyond the host itself and its links.
-bool host_has_ipv6() {
+bool is_local(const sockaddr& address) {
+  if (address.sa_family == AF_INET6) {
+    sockaddr_in6 six;
+    std::memcpy(&six, &address, sizeof six);
+    return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr) || IN6_IS_ADDR_LINKLOCAL(&six.sin6_addr);
+  }
+  sockaddr_in four;
+  std::memcpy(&four, &address, sizeof four);
+  const std::uint32_t number = ntohl(four.sin_addr.s_addr);
+  return number >> 24 == 127 || number >> 16 == 0xa9fe;  // 127/8, 169.254/16
+}
+
+// An address of that family beyond the host itself and its links.
+bool host_has(sa_family_t family) {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return true;
   bool found = false;
-  for (const ifaddrs* one = list; one != nullptr && !found; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET6) continue;
-    sockaddr_in6 address;
-    std::memcpy(&address, one->ifa_addr, sizeof address);
-    found = !IN6_IS_ADDR_LOOPBACK(&address.sin6_addr) && !IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr);
-  }
+  for (const ifaddrs* one = list; one != nullptr && !found; one = one->ifa_next)
+    found =
+        one->ifa_addr != nullptr && one->ifa_addr->sa_family == family && !is_local(*one->ifa_addr);
   ::freeifaddrs(list);
   return found;
 }
@@ -60,8 +69,9 @@ Fault fault_of(int error, const SocketAddress& peer, Duration waited) {
       if (peer.family() != AF_UNIX) break;
       return {Reason::ConnectionRefused, "no such socket " + whom};
     case ENETUNREACH:
-      if (peer.ip_version() == 6 && !host_has_ipv6())
-        return {Reason::LocalError, "this host has no IPv6, cannot connect to " + whom};
+      if (!host_has(peer.ip_version() == 6 ? AF_INET6 : AF_INET))
+        return {Reason::LocalError, "this host has no IPv" + std::to_string(peer.ip_version()) +
+                                        ", cannot connect to " + whom};
       [[fallthrough]];
     case EHOSTUNREACH:
     case EHOSTDOWN:

@@ -83,13 +83,17 @@ asio::awaitable<bool> Conversation::enter_handshake() {
   const Instant began = now();
   auto waiting = handshakes_->enter(deadline_);
   handshake_place_ = co_await std::move(waiting);
-  const Duration waited = now() - began;
-  result_.waited += waited;
+  const Instant ended = now();
+  waited_for_place_ = ended - began;
+  result_.waited += waited_for_place_;
+  dialogue_.on_tls_begun(ended);
   if (handshake_place_) co_return true;
-  dialogue_.on_channel_end(Reason::ProbeRejected,
-                           "waited " + seconds_words(waited) + " for handshakes of other probes",
-                           now());
+  dialogue_.on_channel_end(Reason::ProbeRejected, words_of_wait(), ended);
   co_return false;
+}
+
+std::string Conversation::words_of_wait() const {
+  return "waited " + seconds_words(waited_for_place_) + " for handshakes of other probes";
 }
 
 void Conversation::tell() {
@@ -220,6 +224,12 @@ void Conversation::handshake_ended(const IoResult& outcome) {
 }
 
 void Conversation::channel_ended(IoResult outcome) {
+  // A server that gives up on us while we are busy with others has done nothing wrong.
+  const bool given_up = waited_for_place_ > Duration::zero() && !shaking_hands_ &&
+                        dialogue_.next().kind == Action::Kind::StartTls;
+  if (given_up)
+    return dialogue_.on_channel_end(Reason::ProbeRejected,
+                                    words_of_wait() + ", then the server had gone", outcome.at);
   if (outcome.no_close_notify) dialogue_.add_note(Note::NoCloseNotify);
   const Reason how = transport_.tls() != nullptr ? channel_reason(outcome.reason) : outcome.reason;
   dialogue_.on_channel_end(how, std::move(outcome.detail), outcome.at);

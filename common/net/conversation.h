@@ -33,6 +33,7 @@ class Conversation {
  private:
   // False: the time went by before it was this one's turn, and the dialogue knows.
   boost::asio::awaitable<bool> enter_handshake();
+  std::string words_of_wait() const;
 
   // One action of the dialogue as far as it goes without waiting.
   IoState act(const Action& action);
@@ -59,6 +60,7 @@ class Conversation {
   bool busy_ = false;     // in the middle of an action: it is known that the peer was silent
   std::size_t sent_ = 0;  // bytes of the current Send
   bool shaking_hands_ = false;
+  Duration waited_for_place_{};
 };
 
 }  // namespace smtpprobe

@@ -92,6 +92,7 @@ class Session {
   asio::awaitable<bool> connect_any();
   asio::awaitable<bool> take_turn(SocketAddress peer);
   asio::awaitable<ConnectOutcome> connect_one(SocketAddress peer, Instant limit);
+  Duration lost() const;
   bool overtaken() const;
 
   bool resolve_literal();
@@ -239,8 +240,17 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
                (in ? "" : " of " + peer.words()) + " to end");
 }
 
+// The time that was neither the server's nor spent in a queue: a host that is overloaded or was
+// stopped.
+Duration Session::lost() const {
+  Duration told{};
+  for (const StepRecord& record : result_.steps) told += record.took;
+  return std::max(Duration::zero(), now() - result_.began - result_.waited - told);
+}
+
 bool Session::overtaken() const {
-  if (!result_.failure || now() < deadline_ || 2 * result_.waited <= plan_.timeout) return false;
+  if (!result_.failure || now() < deadline_ || 2 * (result_.waited + lost()) <= plan_.timeout)
+    return false;
   return result_.failure->reason == Reason::Timeout ||
          result_.failure->reason == Reason::ConnectTimeout;
 }
@@ -316,10 +326,15 @@ DialoguePlan Session::dialogue_plan() {
 void Session::finish_result() {
   if (conversation_) conversation_->tell();
   if (overtaken()) {
-    const std::string_view step = step_name(result_.failure->step);
-    fail(Step::Resolve, Reason::ProbeRejected,
-         "waited " + seconds_words(result_.waited) + " for other probes, no time was left at " +
-             std::string(step));
+    const std::string end =
+        ", no time was left at " + std::string(step_name(result_.failure->step));
+    if (lost() > result_.waited) {
+      fail(Step::Resolve, Reason::LocalError,
+           "this host was busy for " + seconds_words(lost()) + end);
+    } else {
+      fail(Step::Resolve, Reason::ProbeRejected,
+           "waited " + seconds_words(result_.waited) + " for other probes" + end);
+    }
   }
   result_.ended = now();
 }

@@ -341,6 +341,37 @@ int CaresResolver::prepare() {
   return ARES_SUCCESS;
 }
 
+// The channel may go while this waits.
+boost::asio::awaitable<Resolved> CaresResolver::ask(std::weak_ptr<Channel> channel,
+                                                    std::string name, IpChoice choice,
+                                                    Instant deadline, bool& cut_off) {
+  std::shared_ptr<Channel> alive = channel.lock();
+  const auto query = std::make_shared<Query>(alive->executor);
+  query->wake.expires_at(deadline);
+  std::optional<Waiting> waiting(alive);
+  alive->ask(query, name, family_of(choice));
+  alive.reset();
+  if (!query->done) {
+    auto wait = query->wake.async_wait(asio::as_tuple(asio::use_awaitable));
+    [[maybe_unused]] const auto woken = co_await std::move(wait);
+  }
+  waiting.reset();
+  const bool answered = query->done;
+  alive = channel.lock();
+  if (alive && !answered) alive->give_up();
+  if (!answered) {
+    const bool late = std::chrono::steady_clock::now() >= deadline;
+    co_return late ? dns_timed_out(name) : dns_failure(name, choice, ARES_ECANCELLED);
+  }
+  cut_off = query->status == ARES_ECONNREFUSED;
+  order(query->addresses, choice);
+  Resolved resolved;
+  if (query->addresses.empty()) resolved = dns_failure(name, choice, query->status);
+  resolved.addresses = std::move(query->addresses);
+  resolved.answered = query->answered;
+  co_return resolved;
+}
+
 boost::asio::awaitable<Resolved> CaresResolver::resolve(std::string name, IpChoice choice,
                                                         Instant deadline) {
   if (const int prepared = prepare(); prepared != ARES_SUCCESS) {
@@ -348,29 +379,19 @@ boost::asio::awaitable<Resolved> CaresResolver::resolve(std::string name, IpChoi
                        Reason::LocalError,
                        fmt::format("name resolution cannot start: {}", ares_strerror(prepared))};
   }
-  // From the wait on, this resolver may be gone and the channel with it.
-  const std::weak_ptr<Channel> channel = channel_;
-  const auto query = std::make_shared<Query>(executor_);
-  query->wake.expires_at(deadline);
-  std::optional<Waiting> waiting(channel_);
-  channel_->ask(query, name, family_of(choice));
-  if (!query->done) {
-    auto wait = query->wake.async_wait(asio::as_tuple(asio::use_awaitable));
-    [[maybe_unused]] const auto woken = co_await std::move(wait);
-  }
-  waiting.reset();
-  const bool answered = query->done;
-  const std::shared_ptr<Channel> alive = channel.lock();
-  if (alive && !answered) alive->give_up();
-  if (!answered) {
-    const bool late = std::chrono::steady_clock::now() >= deadline;
-    co_return late ? dns_timed_out(name) : dns_failure(name, choice, ARES_ECANCELLED);
-  }
-  order(query->addresses, choice);
-  Resolved resolved;
-  if (query->addresses.empty()) resolved = dns_failure(name, choice, query->status);
-  resolved.addresses = std::move(query->addresses);
-  resolved.answered = query->answered;
+  // From the first wait on, this resolver may be gone.
+  const asio::any_io_executor executor = executor_;
+  const std::vector<std::string> name_servers = name_servers_;
+  bool cut_off = false;
+  auto asking = ask(channel_, name, choice, deadline, cut_off);
+  Resolved resolved = co_await std::move(asking);
+  // When a TCP connection to a name server ends, c-ares gives up all that it has asked that server,
+  // over UDP too. Asked alone a name fails for its own reasons.
+  if (!cut_off) co_return resolved;
+  const auto alone = std::make_shared<Channel>(executor);
+  if (alone->open(name_servers) != ARES_SUCCESS) co_return resolved;
+  auto asking_again = ask(alone, name, choice, deadline, cut_off);
+  resolved = co_await std::move(asking_again);
   co_return resolved;
 }
 

@@ -54,6 +54,9 @@ class CaresResolver : public Resolver {
   struct Channel;
   struct Waiting;
   int prepare();  // ARES_SUCCESS: there is a channel for the next name
+  // `cut_off`: it failed for a lost connection, which may have been another name's.
+  static boost::asio::awaitable<Resolved> ask(std::weak_ptr<Channel> channel, std::string name,
+                                              IpChoice choice, Instant deadline, bool& cut_off);
 
   boost::asio::any_io_executor executor_;
   std::vector<std::string> name_servers_;

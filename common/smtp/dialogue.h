@@ -158,6 +158,7 @@ class Dialogue {
   void write_down_message(Instant at);
   void learn_secrets();
   std::string masked(std::string text) const;
+  std::string masked_cut(std::string text) const;  // of a text that breaks off
   Reply masked(Reply reply) const;
   Reply masked_keywords(Reply reply) const;
   void learn_raw_secret(std::string_view hidden);

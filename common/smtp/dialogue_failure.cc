@@ -73,7 +73,7 @@ void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
 void Dialogue::on_unasked(std::string_view bytes, Instant at) {
   constexpr std::size_t kShown = 200;
   // Masked before it is cut: half a secret is one, too.
-  std::string shown = masked(std::string(bytes)).substr(0, kShown);
+  std::string shown = masked_cut(std::string(bytes)).substr(0, kShown);
   while (!shown.empty() && (shown.back() == '\n' || shown.back() == '\r')) shown.pop_back();
   write_down(TranscriptLine::Who::Server, shown, at);
 

@@ -14,6 +14,25 @@ namespace {
 constexpr std::size_t kShownMessageLines = 40;
 constexpr std::size_t kShortestMaskedSecret = 3;  // anything shorter would blot out ordinary words
 
+// A secret that begins at the end of one line and ends at the start of the next.
+void mask_across(const std::vector<std::string>& secrets, std::string& line, std::string& next) {
+  for (const std::string_view secret : secrets) {
+    for (std::size_t cut = 1; cut < secret.size(); ++cut) {
+      if (!line.ends_with(secret.substr(0, cut)) || !next.starts_with(secret.substr(cut))) continue;
+      line.replace(line.size() - cut, cut, "****");
+      next.replace(0, secret.size() - cut, "****");
+      break;
+    }
+  }
+}
+
+constexpr std::string_view kBlanks = " \t";
+
+bool is_auth(std::string_view verb) {
+  return verb.size() == 4 && (verb[0] | 32) == 'a' && (verb[1] | 32) == 'u' &&
+         (verb[2] | 32) == 't' && (verb[3] | 32) == 'h';
+}
+
 }  // namespace
 
 StepRecord& Dialogue::record(Instant at) {
@@ -48,7 +67,7 @@ void Dialogue::write_down(TranscriptLine::Who who, std::string text, Instant at)
 }
 
 void Dialogue::write_down_reply(const Reply& reply, Instant at) {
-  const std::string wire = reply.wire();
+  const std::string wire = masked(reply).wire();
   for (std::size_t begin = 0; begin <= wire.size();) {
     const std::size_t end = std::min(wire.find('\n', begin), wire.size());
     write_down(TranscriptLine::Who::Server, wire.substr(begin, end - begin), at);
@@ -90,10 +109,26 @@ std::string Dialogue::masked(std::string text) const {
   return text;
 }
 
+// Half a secret at the end is one, too.
+std::string Dialogue::masked_cut(std::string text) const {
+  text = masked(std::move(text));
+  for (const std::string& secret : secrets_) {
+    for (std::size_t half = std::min(secret.size() - 1, text.size()); half >= kShortestMaskedSecret;
+         --half) {
+      if (!text.ends_with(std::string_view(secret).substr(0, half))) continue;
+      text.replace(text.size() - half, half, "****");
+      break;
+    }
+  }
+  return text;
+}
+
 // For the books alone: what decides is what was said, whatever the password is called. From the
 // banner on, for a server may know the secret from another session.
 Reply Dialogue::masked(Reply reply) const {
   if (secrets_.empty()) return reply;
+  for (std::size_t i = 0; i + 1 < reply.lines.size(); ++i)
+    mask_across(secrets_, reply.lines[i], reply.lines[i + 1]);
   for (std::string& line : reply.lines) line = masked(std::move(line));
   return reply;
 }
@@ -131,11 +166,11 @@ std::string Dialogue::received_so_far() const {
   const std::size_t lines = parser_.reply().lines.size();
   if (parser_.bytes() == 0) return {};
   if (parser_.state() == ReplyParser::State::Failed) {
-    return "\"" + masked(std::string(line)).substr(0, kShown) + "\"";
+    return "\"" + masked_cut(std::string(line)).substr(0, kShown) + "\"";
   }
   if (lines > 0) return fmt::format("reply unfinished after {} lines", lines);
   return fmt::format("received {} bytes, no line end: \"{}\"", parser_.bytes(),
-                     masked(std::string(line)).substr(0, kShown));
+                     masked_cut(std::string(line)).substr(0, kShown));
 }
 
 // A raw command may carry credentials: behind AUTH, or as the answer to a 334.
@@ -145,12 +180,15 @@ std::string Dialogue::shown_command() {
     learn_raw_secret(text);
     return "****";
   }
-  const bool is_auth = text.size() > 5 && text[4] == ' ' && (text[0] | 32) == 'a' &&
-                       (text[1] | 32) == 'u' && (text[2] | 32) == 't' && (text[3] | 32) == 'h';
-  const std::size_t secret = is_auth ? text.find(' ', 5) : std::string::npos;
-  if (secret == std::string::npos) return text;
-  learn_raw_secret(std::string_view(text).substr(secret + 1));
-  return text.substr(0, secret) + " ****";
+  const std::size_t verb = std::min(text.find_first_not_of(kBlanks), text.size());
+  const std::size_t verb_end = text.find_first_of(kBlanks, verb);
+  const std::size_t mechanism = text.find_first_not_of(kBlanks, verb_end);
+  const std::size_t mechanism_end = text.find_first_of(kBlanks, mechanism);
+  const std::size_t secret = text.find_first_not_of(kBlanks, mechanism_end);
+  if (secret == std::string::npos || !is_auth(std::string_view(text).substr(verb, verb_end - verb)))
+    return text;
+  learn_raw_secret(std::string_view(text).substr(secret));
+  return text.substr(0, mechanism_end) + " ****";
 }
 
 void Dialogue::write_down_partial_reply(Instant at) {
@@ -161,7 +199,7 @@ void Dialogue::write_down_partial_reply(Instant at) {
   }
   const std::string_view line = parser_.unfinished_line();
   if (!line.empty()) {
-    write_down(TranscriptLine::Who::Server, masked(std::string(line)).substr(0, kShown), at);
+    write_down(TranscriptLine::Who::Server, masked_cut(std::string(line)).substr(0, kShown), at);
   }
 }
 

@@ -211,7 +211,7 @@ class Network(FaultCase):
         with namespaces.own_network():
             subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
             outcome = run("-H", "192.0.2.1", "-t", 2, "--output", "json")
-            self.assert_verdict(outcome, CRITICAL, "connect", "host_unreachable")
+            self.assert_verdict(outcome, UNKNOWN, "connect", "local_error")
             named = run("-H", "mx.test", "-t", 2, "--output", "json")
             self.assertEqual((named.code, named.json["findings"][0]["step"]), (UNKNOWN, "resolve"), named.out)
 

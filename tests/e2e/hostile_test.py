@@ -412,4 +412,5 @@ class HostileServers(ExporterCase):
             for file, name, _ in row.elsewhere:
                 path = hostile_rows.ROOT / file
                 self.assertTrue(path.exists(), f"{row.id}: {file}")
-                self.assertIn(name, path.read_text(), f"{row.id}: {file}")
+                defined = rf"(?m)^\s*(class|def) {name}\(|^TEST(_F|_P)?\(({name}, |\w+,\s+{name}\))"
+                self.assertRegex(path.read_text(), defined, f"{row.id}: {file}")

@@ -81,6 +81,54 @@ TEST_F(ProberTlsTest, AHandshakeWhoseTurnNeverCameIsNotTheServersFault) {
   const ProbeResult result = run_behind_another(hasty, std::chrono::seconds(10));
   EXPECT_TRUE(failure_of(result).starts_with("tls probe_rejected waited 0.")) << failure_of(result);
   EXPECT_EQ(judge(hasty, result).state, State::Unknown);
+  Duration sum{};
+  for (const StepRecord& record : result.steps) sum += record.took;
+  EXPECT_LE(sum, result.ended - result.began - result.waited);
+}
+
+TEST_F(ProberTlsTest, AServerThatGivesUpWhileWeWaitIsNotToBlame) {
+  const FakeServer server = tls_server(
+      "S: 220 mx\nC: EHLO probe.test\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n"
+      "wait 100ms\nclose\n");
+  const ProbePlan wanted = plan(server);
+  const ProbeResult result = run_behind_another(wanted, milliseconds(500));
+  EXPECT_TRUE(failure_of(result).starts_with("tls probe_rejected")) << failure_of(result);
+  EXPECT_EQ(judge(wanted, result).state, State::Unknown);
+  ASSERT_NE(result.step(Step::Tls), nullptr);
+  EXPECT_LT(result.step(Step::Tls)->took, milliseconds(100));
+  // Without a wait it is the server's end.
+  const ProbeResult alone = run_probe(wanted);
+  EXPECT_TRUE(failure_of(alone).starts_with("tls connection_closed")) << failure_of(alone);
+}
+
+TEST_F(ProberTlsTest, PlacesAreGivenBackAsSoonAsTheyHaveServed) {
+  const FakeServer server = tls_server(
+      "S: 220 mx\nC: EHLO probe.test\nwait 400ms\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\n"
+      "S: 220 go\nTLS\nC: EHLO probe.test\nwait 400ms\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n");
+  const auto made = std::make_shared<const ProbePlan>(plan(server));
+  auto tls = TlsContext::create(made->tls, effective_verify(*made, false));
+  ASSERT_TRUE(tls);
+  FixedResolver resolver;
+  boost::asio::io_context context(1);
+  Pace starts(context.get_executor(), 1, std::chrono::seconds(60));
+  Pace handshakes(context.get_executor(), 1, std::chrono::seconds(60));
+  std::optional<ProbeResult> result;
+  boost::asio::co_spawn(context, probe(made, *tls, resolver, {nullptr, &starts, &handshakes}),
+                        [&](const std::exception_ptr& thrown, ProbeResult got) {
+                          if (!thrown) result = std::move(got);
+                          context.stop();
+                        });
+  context.run_for(milliseconds(200));  // at the first EHLO
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(starts.try_enter());
+  context.restart();
+  context.run_for(milliseconds(400));  // at the second one
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(handshakes.try_enter());
+  context.restart();
+  context.run_for(std::chrono::seconds(20));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(failure_of(*result), "");
 }
 
 // Holds the thread of the loop up, again and again.

@@ -67,9 +67,10 @@ Record address(const std::string& owner, const std::string& literal) {
 struct Answer {
   int code = kNoError;
   std::vector<Record> records{};
-  std::string raw{};    // instead: these bytes behind the header
-  bool silent = false;  // no answer at all
-  std::size_t cut = 0;  // bytes missing at the end
+  std::string raw{};       // instead: these bytes behind the header
+  bool silent = false;     // no answer at all
+  std::size_t cut = 0;     // bytes missing at the end
+  bool truncated = false;  // the rest is to be had over TCP, which is refused
 };
 
 // Answers each question from a table by name and type; what is not in it is NODATA.
@@ -116,7 +117,8 @@ class NameServer {
     const int type = question[at + 2];
     const Answer& found = answers_[{name, type}];
     if (found.silent) return;
-    std::string reply = question.substr(0, 2) + '\x81' + static_cast<char>(0x80 | found.code) +
+    const char flags = found.truncated ? '\x83' : '\x81';
+    std::string reply = question.substr(0, 2) + flags + static_cast<char>(0x80 | found.code) +
                         number16(1) + number16(static_cast<int>(found.records.size())) +
                         number16(0) + number16(0) + question.substr(12, at + 5 - 12);
     for (const Record& record : found.records) {
@@ -326,6 +328,27 @@ TEST_F(ResolverTest, ASilentNameDoesNotHoldUpAnother) {
   EXPECT_EQ((*slow)->reason, Reason::DnsTimeout);
   EXPECT_EQ((*late)->reason, Reason::DnsTimeout);
   EXPECT_EQ((*fast)->addresses, (Addresses{"192.0.2.9"}));
+}
+
+// c-ares gives up all that it has asked a server when a TCP connection to it ends.
+TEST_F(ResolverTest, TheEndOfAnothersConnectionIsNotTheEndOfAName) {
+  server_.set("slow.test", {.silent = true});
+  const auto slow = ask("slow.test", IpChoice::Ipv4);
+  std::vector<std::shared_ptr<std::optional<Resolved>>> big;
+  for (int i = 0; i < 4; ++i) {
+    const std::string name = "big" + std::to_string(i) + ".test";
+    server_.set(name, {.truncated = true});
+    big.push_back(ask(name, IpChoice::Ipv4));
+  }
+  const auto all_there = [&big] {
+    return std::all_of(big.begin(), big.end(), [](const auto& one) { return one->has_value(); });
+  };
+  while (!all_there()) ASSERT_GT(io_.run_one_for(8s), 0U);
+  for (const auto& one : big) EXPECT_EQ((*one)->reason, Reason::DnsServfail) << (*one)->detail;
+  server_.set("slow.test", kTypeA, {.records = {address("slow.test", "192.0.2.7")}});
+  run();
+  ASSERT_TRUE(*slow);
+  EXPECT_EQ((*slow)->addresses, (Addresses{"192.0.2.7"})) << (*slow)->detail;
 }
 
 TEST_F(ResolverTest, ALostPacketIsAskedForAgain) {

@@ -488,6 +488,22 @@ TEST(Dialogue, RawCredentialsAreMasked) {
   EXPECT_EQ(two.dialogue().failure()->detail, "****");
 }
 
+TEST(Dialogue, RawCredentialsAreMaskedHoweverTheyAreTyped) {
+  for (const std::string command :
+       {"AUTH\tPLAIN AHVzZXIAaHVudGVyMiE=", " AUTH PLAIN AHVzZXIAaHVudGVyMiE=",
+        "AUTH  PLAIN AHVzZXIAaHVudGVyMiE=", "auth PLAIN \t AHVzZXIAaHVudGVyMiE="}) {
+    DialoguePlan plan = plan_until(Step::Ehlo);
+    plan.until = Step::Command;
+    plan.commands = {{command, std::nullopt}};
+    Talk talk(plan);
+    talk.server("220 mx\r\n").server("250 mx\r\n");
+    talk.server("535 AHVzZXIAaHVudGVyMiE= hunter2! no\r\n");
+    EXPECT_EQ(talk.transcript().find("AHVz"), std::string::npos) << talk.transcript();
+    EXPECT_EQ(talk.transcript().find("hunter"), std::string::npos) << talk.transcript();
+    EXPECT_EQ(talk.dialogue().failure()->detail.find("AHVz"), std::string::npos);
+  }
+}
+
 TEST(Dialogue, BytesBehindASoftRefusalAreTheWorseFault) {
   for (const std::string reply : {"450 4.7.1 Greylisted\r\n", "450 4.2.1 busy\r\n"}) {
     Talk talk(plan_until(Step::Rcpt));
@@ -673,6 +689,24 @@ TEST(DialogueTls, TheHandshakeCountsFromWhereItBeganAndForThePeersPartAlone) {
   const StepRecord& tls = dialogue.steps().back();
   ASSERT_EQ(tls.step, Step::Tls);
   EXPECT_EQ(tls.took, milliseconds(30));
+}
+
+TEST(DialogueAuth, ASecretInPiecesIsMasked) {
+  const auto told = [](Talk& talk) {
+    std::string all = talk.transcript() + talk.dialogue().failure()->detail;
+    if (talk.dialogue().failure()->reply) all += talk.dialogue().failure()->reply->text();
+    return all;
+  };
+  Talk split(auth_plan(Mechanism::Plain));
+  split.server("220 mx\r\n").server("250-mx\r\n250 AUTH PLAIN\r\n");
+  split.server("535-no such password: hunt\r\n535 er2!, sorry\r\n");
+  EXPECT_EQ(told(split).find("hunt"), std::string::npos) << told(split);
+  EXPECT_EQ(told(split).find("er2!"), std::string::npos) << told(split);
+
+  Talk cut(auth_plan(Mechanism::Plain));
+  cut.server("220 mx\r\n").server("250-mx\r\n250 AUTH PLAIN\r\n").server("535 no: hunter");
+  cut.dialogue().on_channel_end(Reason::ConnectionClosed, "", {});
+  EXPECT_EQ(told(cut).find("hunt"), std::string::npos) << told(cut);
 }
 
 TEST(DialogueAuth, NothingGoesOutWithoutVerifiedTls) {
