@@ -175,9 +175,11 @@ class Network(FaultCase):
             self.assert_exposed(exporter.probe(server.target, "plain").metrics, OK)
 
     def test_no_route(self):
-        """Which end lacks it cannot be told: as the contract has it."""
+        """A host with an address: which end lacks the route cannot be told, and is as the contract has it."""
         with namespaces.own_network():
             exporter = self.start(config=PLAIN)
+            self.both(exporter, "192.0.2.1:25", UNKNOWN, ("connect", "local_error"))
+            subprocess.run(["ip", "addr", "add", "198.51.100.7/32", "dev", "lo"], check=True)
             self.both(exporter, "192.0.2.1:25", CRITICAL, ("connect", "host_unreachable"))
             self.both(exporter, "[2001:db8::1]:25", UNKNOWN, ("connect", "local_error"))
 

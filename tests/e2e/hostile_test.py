@@ -34,7 +34,9 @@ SECRET = "secret"
 SECRETS = (SECRET, "c2VjcmV0", "AHByb2JlAHNlY3JldA==")
 # A good session of the same kind, by whose memory a hostile one is measured.
 YARDSTICKS = {"plain": "plain", "auth": "auth-plain-mail", "message": "mdaemon"}
-ALONE = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+# In a network of its own, with an address and without a route or IPv6.
+ALONE = ["unshare", "-n" if os.geteuid() == 0 else "-rn", "sh", "-c",
+         'ip addr add 198.51.100.7/32 dev lo && exec "$@"', "sh"]
 
 Trial = collections.namedtuple("Trial", "row case mode name target module options limit yardstick")
 
