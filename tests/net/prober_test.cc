@@ -87,14 +87,14 @@ TEST(ProberTest, ARefusalInTheMiddleOfTheMessageIsHeard) {
   for (const std::string end : {"close\n", "silence\n"}) {
     const FakeServer server = FakeServer::from_text(
         "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<>\nS: 250 ok\n"
-        "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nwait 100ms\n"
+        "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nwait 800ms\n"
         "S: 552 5.3.4 Message too big, closing\nwait 100ms\n" +
         end);
     ProbePlan plan = plan_for_server(server);
     plan.dialogue.until = Step::Message;
     plan.dialogue.from = "";
     plan.dialogue.to = {"b@mx.test"};
-    plan.dialogue.limits.message = milliseconds(800);
+    plan.dialogue.limits.message = milliseconds(3000);
     MessagePlan message;
     for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
     plan.message = message;
