@@ -8,7 +8,8 @@ build=(g++ cmake ninja-build libboost1.81-dev libexpected-dev libfmt-dev libc-ar
   libgtest-dev python3 prometheus-cpp-dev libcurl4-openssl-dev libspdlog-dev zlib1g-dev libcrypt-dev)
 test=(git openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
   dovecot-lmtpd dovecot-submissiond man-db prometheus prometheus-pushgateway prometheus-blackbox-exporter
-  chromium wrk iproute2 time clang-16 libclang-rt-16-dev llvm-16)
+  chromium wrk iproute2 time clang-16 libclang-rt-16-dev llvm-16 icinga2-bin icinga2-common nagios4-core haproxy lintian
+  debootstrap swaks)
 
 wanted=()
 for set in "$@"; do
