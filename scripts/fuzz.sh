@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets of tests/fuzz and runs each for SECONDS (60) in parallel on the cores, or those
 # that are named. Findings are in build/fuzz/findings and make it fail; new inputs gather in
-# build/fuzz/corpus. With --merge the smallest set of them that covers as much replaces the tree's corpus.
-# Usage: fuzz.sh [--merge] [SECONDS] [TARGET...]
+# build/fuzz/corpus. With --merge the smallest set of them that covers as much replaces the tree's corpus. With
+# --seed the inputs are made from that number and not by chance.
+# Usage: fuzz.sh [--merge] [--seed N] [SECONDS] [TARGET...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 merge=false
 if [ "${1:-}" = --merge ]; then merge=true; shift; fi
+seed=()
+if [ "${1:-}" = --seed ]; then seed=("-seed=$2"); shift 2; fi
 seconds=60
 if [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then seconds=$1; shift; fi
 targets=("$@")
@@ -45,7 +48,7 @@ run() {
   local target=$1 corpus=$build/corpus/$1 words
   mkdir -p "$corpus"
   words=$(dictionary "$target")
-  "$build/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
+  "$build/tests/fuzz/${target}_fuzz" "${seed[@]}" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
     -max_len="$(longest "$target")" ${words:+-dict="$words"} -print_final_stats=1 \
     -artifact_prefix="$findings/$target-" "$corpus" "tests/fuzz/corpus/$target" >"$logs/$target.log" 2>&1
 }

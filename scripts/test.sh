@@ -29,7 +29,8 @@ say "clang-tidy (the pure parts and both programs)"
 scripts/check-tidy.sh
 
 say "Fuzzing, a short while"
-scripts/fuzz.sh 10
+# The same inputs every time: a new finding is scripts/fuzz.sh's to make, not a change's that has no part in it.
+scripts/fuzz.sh --seed 1 10
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT

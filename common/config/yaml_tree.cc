@@ -4,6 +4,8 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <exception>
 #include <map>
 #include <optional>
@@ -18,6 +20,10 @@ namespace {
 constexpr std::size_t kShownBytes = 80;
 
 int line_of(const YAML::Mark& mark) { return mark.is_null() ? 1 : mark.line + 1; }
+
+std::ptrdiff_t line_at(std::string_view text, std::size_t offset) {
+  return 1 + std::ranges::count(text.substr(0, offset), '\n');
+}
 
 // A tag that changes nothing: none at all, or one of the core schema on what is read as text
 // anyway.
@@ -152,6 +158,10 @@ Result<std::vector<YamlNode>> parse_yaml(std::string_view text, const std::strin
     return error(fmt::format("{}:1: over {} bytes", name, kMaxConfigBytes));
   if (text.find('\0') != std::string_view::npos)
     return error(fmt::format("{}:1: a NUL byte; wanted YAML in UTF-8", name));
+  // yaml-cpp lets such bytes through, and /config could not show the value as it is.
+  if (const std::size_t valid = valid_utf8_bytes(text); valid < text.size())
+    return error(fmt::format("{}:{}: a byte that is no UTF-8: \"{}\"", name, line_at(text, valid),
+                             printable(text.substr(valid, 1), kShownBytes)));
   try {
     const std::string whole(text);
     if (const std::optional<int> line = line_of_stray_comma(whole))

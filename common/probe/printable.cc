@@ -107,4 +107,14 @@ std::string printable_for_nagios(std::string_view raw, std::size_t max_bytes) {
   return sanitise(raw, max_bytes, true);
 }
 
+std::size_t valid_utf8_bytes(std::string_view text) {
+  std::size_t valid = 0;
+  while (valid < text.size()) {
+    const std::size_t bytes = decode(text.substr(valid)).bytes;
+    if (bytes == 0) break;
+    valid += bytes;
+  }
+  return valid;
+}
+
 }  // namespace smtpprobe

@@ -16,6 +16,10 @@ std::string printable(std::string_view raw, std::size_t max_bytes);
 // The same, and '|' becomes U+00A6 (broken bar): for every line that Nagios reads.
 std::string printable_for_nagios(std::string_view raw, std::size_t max_bytes);
 
+// How many bytes at the start of `text` are whole, valid UTF-8 characters; text.size() when all
+// are.
+std::size_t valid_utf8_bytes(std::string_view text);
+
 inline constexpr std::size_t kFirstLineTextBytes = 256;  // of one reply on the first line
 inline constexpr std::size_t kReplyTextBytes = 1024;     // of one reply in JSON and transcripts
 inline constexpr std::size_t kCertificateTextBytes = 256;

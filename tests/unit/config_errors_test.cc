@@ -282,6 +282,11 @@ TEST_F(ConfigErrors, TheFaultNearestToTheTopIsNamed) {
 TEST_F(ConfigErrors, BytesThatAreNoText) {
   EXPECT_EQ(error_of(std::string("modules: {}\n\0", 13)),
             "probe.yml:1: a NUL byte; wanted YAML in UTF-8");
+  EXPECT_EQ(error_of("modules:\n  m:\n    message: {subject: \xaauit}\n"),
+            "probe.yml:3: a byte that is no UTF-8: \"\\xaa\"");
+  EXPECT_EQ(error_of("# Gr\xfc\xdf"
+                     "e in Latin-1\nmodules: {}\n"),
+            "probe.yml:1: a byte that is no UTF-8: \"\\xfc\"");
   const std::string shown = error_of("modules: {m: {\"a\\nb\\e[31m\": 1}}\n");
   EXPECT_EQ(shown.find("probe.yml:1: modules.m.a\\x0ab\\x1b[31m: unknown key"), 0U) << shown;
 }

@@ -217,4 +217,14 @@ TEST(Printable, HugeInputIsCutEarly) {
 }
 
 }  // namespace
+TEST(Utf8, ValidBytesEndAtTheFirstThatIsNone) {
+  EXPECT_EQ(valid_utf8_bytes(""), 0U);
+  EXPECT_EQ(valid_utf8_bytes("plain"), 5U);
+  EXPECT_EQ(valid_utf8_bytes("gr\xc3\xbcn"), 5U);
+  EXPECT_EQ(valid_utf8_bytes("gr\xfc"
+                             "n"),
+            2U);
+  EXPECT_EQ(valid_utf8_bytes("cut \xe2\x82"), 4U);
+}
+
 }  // namespace smtpprobe
