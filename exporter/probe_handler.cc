@@ -9,6 +9,7 @@
 #include "common/probe/printable.h"
 #include "exporter/answered.h"
 #include "exporter/debug_text.h"
+#include "exporter/log.h"
 #include "exporter/probe_metrics.h"
 #include "exporter/probe_order.h"
 #include "exporter/probe_query.h"
@@ -99,7 +100,14 @@ HttpResponse ProbeHandler::rendered(const ProbeRecord& record, const Asked& aske
 
 asio::awaitable<HttpResponse> ProbeHandler::answer(EventLoop& loop, const HttpRequest& request) {
   AskedOrNot asked = understand(loop, request);
-  if (!asked) return answered(std::move(asked.error()));
+  if (!asked) {
+    // Prometheus shows its user the status alone.
+    std::string why = asked.error().body;
+    why.pop_back();  // the line's end
+    log(LogLevel::Debug, "scrape refused",
+        {{"status", std::to_string(asked.error().status)}, {"why", std::move(why)}});
+    return answered(std::move(asked.error()));
+  }
   ProbeService::Admission admission = service_.admit();
   if (!admission) return answered(busy_response(service_.draining()));
   return probe(loop, std::move(*asked), std::move(admission));

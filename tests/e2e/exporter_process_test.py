@@ -255,6 +255,11 @@ class Log(ExporterCase):
         for _ in range(2):
             exporter.probe(server.target)
         peers.wait_until(lambda: len(self.about(exporter, server.target)) >= 2, exporter.log())
+        # Prometheus shows the number of a refusal alone.
+        self.assertEqual(exporter.get(f"/probe?target={server.target}&module=no-such").status, 400)
+        refused = ('msg="scrape refused" status=400 why="unknown module \\"no-such\\"; the configuration has'
+                   ' lmtp, smtp, smtp_starttls, submission, submissions"\n')
+        peers.wait_until(lambda: refused in exporter.log(), exporter.log())
         for flags in (("--log.level", "loud"), ("--log.format", "xml")):
             self.assertGreater(self.run_once("--web.listen-address", "127.0.0.1:0", *flags).returncode, 0)
 
