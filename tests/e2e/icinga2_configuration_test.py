@@ -137,7 +137,7 @@ class Configuration(ProbeCase):
         templates.mkdir()
         for one in FILES:
             shutil.copy(one, templates)
-        text = 'include "zones.conf"\ninclude_zones "etc", "zones.d"\nobject CheckerComponent "checker" { }\n'
+        text = 'include "zones.conf"\nobject CheckerComponent "checker" { }\n'
         objects = self.objects(text, master)
         self.assertEqual({name: (one["zone"], one["command_endpoint"]) for name, one in objects["Service"].items()}, {
             "mx1.example.net!smtp": ("dmz", ""), "mx1.example.net!submission": ("dmz", ""),
