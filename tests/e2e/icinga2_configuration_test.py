@@ -74,6 +74,11 @@ class Configuration(ProbeCase):
                               timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
+    def test_the_guide_has_every_template(self):
+        templates = re.findall(r'(?m)^template Service "([\w-]+)"', FILES[1].read_text())
+        guide = (ROOT / "docs" / "icinga2.md").read_text()
+        self.assertEqual(re.findall(r"(?m)^\| `(smtp-probe[\w-]*)` \|", guide), templates)
+
     def test_the_basket_says_what_the_configuration_says(self):
         """Read by Icinga itself, not by the script that wrote the basket."""
         basket = json.loads((DEPLOY / "director_basket.json").read_text())

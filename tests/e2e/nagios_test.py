@@ -2,11 +2,11 @@
 text, long output and performance data have to arrive in status.dat as the check gave them; the graph templates get
 what Nagios hands on."""
 
+import grp
 import json
 import os
 import pathlib
 import pwd
-import grp
 import re
 import shlex
 import shutil
@@ -139,6 +139,8 @@ class Configuration(ProbeCase):
         used = set(re.findall(r"check_command\s+(\w+)", (DEPLOY / "smtp_probe_services.cfg").read_text()))
         self.assertEqual(set(defined) - used, {"check_smtp_probe", "check_smtp_probe_target"})
         self.assertLessEqual(used, set(defined))
+        guide = (DEPLOY.parents[1] / "docs" / "nagios.md").read_text()
+        self.assertEqual(set(re.findall(r"(?m)^\| `(check_smtp_probe\w*)` \|", guide)), set(defined))
 
 
 @unittest.skipIf(missing("nagios4"), missing("nagios4"))
