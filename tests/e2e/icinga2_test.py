@@ -12,21 +12,13 @@ import unittest
 
 import peers
 from icinga2 import CRITICAL, DEPLOY, FILES, OK, PATIENCE, UNKNOWN, WARNING, Icinga2, includes, missing, rendered
-from probe import CHECK, ProbeCase, ScriptedServer, run
+from probe import CHECK, ProbeCase, ScriptedServer, run, without_times
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
 NAMES = ("plain", "implicit-tls", "lmtp", "commands", "silence-at-banner", "starttls-not-offered",
          "control-characters", "pipe-and-markup")
 MAIL = {"from": "probe@example.net", "to": ["postmaster@example.net"]}
 NOBODY = 1  # a port on which nobody listens
-
-
-def without_times(text):
-    """Of two runs of the same check all is equal but the times, our own port and which step was the slowest; and the
-    days of a certificate that was made for just so many."""
-    text = re.sub(r"(cert_days_left=|expires in )\d+", r"\1D", re.sub(r"\d+\.\d+", "T", text))
-    text = re.sub(r"(local address +\S+):\d+", r"\1", re.sub(r"- \w+: response time", "- response time", text))
-    return [" ".join(line.split()) for line in re.split(r"[\r\n]+", text.strip())]
 
 
 def parts(output):
