@@ -17,12 +17,12 @@ import urllib.error
 import urllib.request
 
 import peers
-from probe import SANITIZED, environment
+from probe import environment
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "icinga2"
 # What an installation takes, in the order in which one refers to another.
 FILES = [DEPLOY / f"smtp_probe_{one}.conf" for one in ("command", "templates", "services")]
-PATIENCE = 60 if SANITIZED else 30
+PATIENCE = 60
 # ServiceState of the API.
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 
@@ -43,6 +43,24 @@ def rendered(value):
     if isinstance(value, dict):
         return "{\n" + "".join(f"{json.dumps(key)} = {rendered(one)}\n" for key, one in value.items()) + "}"
     return json.dumps(value)
+
+
+def command_of(basket, name):
+    """The command of the Director's basket as the Director writes it, under that name."""
+    command = basket["Command"]["smtp_probe"]
+    return (f'object CheckCommand "{name}" {{\n  import "plugin-check-command"\n'
+            f'  command = [ PluginDir + "/{command["command"]}" ]\n  arguments += {rendered(command["arguments"])}\n'
+            f'  timeout = {command["timeout"]}\n}}\n')
+
+
+def templates_of(basket):
+    text = ""
+    for name, one in basket["ServiceTemplate"].items():
+        text += f'template Service "{name}" {{\n' + "".join(f'  import "{parent}"\n' for parent in one["imports"])
+        text += "".join(f"  {key} = {rendered(one[key])}\n" for key in ("check_command", "check_interval",
+                        "retry_interval", "max_check_attempts") if one.get(key))
+        text += "".join(f"  vars.{key} = {rendered(value)}\n" for key, value in one["vars"].items()) + "}\n"
+    return text
 
 
 class Icinga2:

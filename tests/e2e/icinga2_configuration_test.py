@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from icinga2 import DEPLOY, FILES, Icinga2, includes, missing, rendered
+from icinga2 import DEPLOY, FILES, Icinga2, command_of, includes, missing, templates_of
 from probe import ProbeCase, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,19 +24,6 @@ def options():
     text = run("--help").out
     rows = re.findall(r"(?m)^  (?:-\w, )?--([\w-]+)(?:, --[\w-]+)*(?: (\S.*))?\n((?:      .+\n)+)", text)
     return {name: (bool(value), "Repeatable." in meaning) for name, value, meaning in rows}
-
-
-def as_configuration(basket):
-    command = basket["Command"]["smtp_probe"]
-    text = ('object CheckCommand "smtp_probe" {\n  import "plugin-check-command"\n'
-            f'  command = [ PluginDir + "/{command["command"]}" ]\n  arguments += {rendered(command["arguments"])}\n'
-            f'  timeout = {command["timeout"]}\n}}\n')
-    for name, one in basket["ServiceTemplate"].items():
-        text += f'template Service "{name}" {{\n' + "".join(f'  import "{parent}"\n' for parent in one["imports"])
-        text += "".join(f"  {key} = {rendered(one[key])}\n" for key in ("check_command", "check_interval",
-                        "retry_interval", "max_check_attempts") if one.get(key))
-        text += "".join(f"  vars.{key} = {rendered(value)}\n" for key, value in one["vars"].items()) + "}\n"
-    return text
 
 
 @unittest.skipIf(missing(), missing())
@@ -125,7 +112,7 @@ class Configuration(ProbeCase):
     def test_the_basket_as_the_director_would_write_it(self):
         """Its command and templates as configuration again: Icinga takes them, functions too."""
         basket = json.loads((DEPLOY / "director_basket.json").read_text())
-        self.objects(as_configuration(basket) + 'object Host "h" {\n  check_command = "dummy"\n}\n' + "".join(
+        self.objects(command_of(basket, "smtp_probe") + templates_of(basket) + 'object Host "h" {\n  check_command = "dummy"\n}\n' + "".join(
             f'object Service "{name}" {{\n  import "{name}"\n  host_name = "h"\n}}\n'
             for name in basket["ServiceTemplate"]))
 

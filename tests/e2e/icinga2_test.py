@@ -1,6 +1,7 @@
 """Checks run by a real Icinga 2: with deploy/icinga2 and with Icinga's own, unmodified CheckCommand "smtp", which finds
 our check under the name check_smtp. State, text and performance data have to arrive as the check gave them."""
 
+import json
 import os
 import pathlib
 import re
@@ -11,7 +12,8 @@ import time
 import unittest
 
 import peers
-from icinga2 import CRITICAL, DEPLOY, FILES, OK, PATIENCE, UNKNOWN, WARNING, Icinga2, includes, missing, rendered
+from icinga2 import (CRITICAL, DEPLOY, FILES, OK, PATIENCE, UNKNOWN, WARNING, Icinga2, command_of, includes, missing,
+                     rendered)
 from probe import CHECK, ProbeCase, ScriptedServer, run, without_times
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
@@ -97,6 +99,9 @@ class Served(ProbeCase):
 @unittest.skipIf(missing(), missing())
 class Checks(Served):
 
+    BY_THE_DIRECTOR = ("ok", "commands", "null sender", "table", "transcript", "everything", "submission", "socket",
+                       "domain", "ipv6", "no address")
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -105,7 +110,8 @@ class Checks(Served):
         cls.icinga = cls.node()
         cls.icinga.write_certificates()
         cls.rows = cls.own() | cls.itl()
-        text = includes(*FILES) + (
+        basket = json.loads((DEPLOY / "director_basket.json").read_text())
+        text = includes(*FILES) + command_of(basket, "of_the_director") + (
             'object Endpoint NodeName { }\nobject Zone ZoneName {\n  endpoints = [ NodeName ]\n}\n'
             f'object GraphiteWriter "graphite" {{\n  host = "127.0.0.1"\n  port = "{cls.graphite.port}"\n'
             '  enable_send_thresholds = true\n}\n'
@@ -114,13 +120,21 @@ class Checks(Served):
             'object Host "v6.test" {\n  check_command = "dummy"\n  enable_active_checks = false\n  address6 = "::1"\n}\n'
             'object Host "nowhere.test" {\n  check_command = "dummy"\n  enable_active_checks = false\n}\n')
         for name, (host, settings, variables, *_) in cls.rows.items():
-            text += (f'object Service "{name}" {{\n  {settings}\n  host_name = "{host}"\n  check_interval = 1h\n'
-                     '  max_check_attempts = 1\n'
-                     + "".join(f"  vars.{key} = {rendered(value)}\n" for key, value in variables.items()) + "}\n")
+            text += cls.service(name, host, settings, variables)
+        for name in cls.BY_THE_DIRECTOR:
+            host, settings, variables, *rest = cls.rows[name]
+            text += cls.service(f"director {name}", host, f'{settings}\n  check_command = "of_the_director"', variables)
         cls.icinga.start(text + cls.from_the_host())
         cls.hosts = {name: host for name, (host, *_) in cls.rows.items()}
         wanted = {f"{host}!{name}" for name, host in cls.hosts.items()} | {"many.test!mail", "many.test!no relay"}
+        wanted |= {f"{cls.hosts[name]}!director {name}" for name in cls.BY_THE_DIRECTOR}
         cls.services = cls.check_all(cls.icinga, wanted)
+
+    @staticmethod
+    def service(name, host, settings, variables):
+        return (f'object Service "{name}" {{\n  {settings}\n  host_name = "{host}"\n  check_interval = 1h\n'
+                '  max_check_attempts = 1\n'
+                + "".join(f"  vars.{key} = {rendered(value)}\n" for key, value in variables.items()) + "}\n")
 
     @classmethod
     def own(cls):
@@ -285,6 +299,11 @@ class Checks(Served):
         self.assertNotIn("-v", command("ok").split())
         self.assertIn("-q true ", command("itl all"))
         self.assertEqual(len(self.result("ok")["command"]), 7)
+
+    def test_the_directors_command_calls_the_same(self):
+        for name in self.BY_THE_DIRECTOR:
+            theirs = self.services[f"{self.hosts[name]}!director {name}"]["last_check_result"]
+            self.assertEqual(theirs["command"], self.result(name)["command"], name)
 
     def test_by_the_apply_rules(self):
         mail = self.services["many.test!mail"]

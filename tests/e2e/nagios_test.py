@@ -14,7 +14,7 @@ import subprocess
 import unittest
 
 import peers
-from probe import (CHECK, CRITICAL, OK, SANITIZED, UNKNOWN, WARNING, ProbeCase, ScriptedServer, run,
+from probe import (CHECK, CRITICAL, OK, UNKNOWN, WARNING, ProbeCase, ScriptedServer, run,
                    without_times)
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "nagios"
@@ -22,7 +22,7 @@ TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
 NAMES = ("plain", "implicit-tls", "lmtp", "commands", "silence-at-banner", "starttls-not-offered", "pipe-and-markup")
 MAIL_CFG = pathlib.Path("/etc/nagios-plugins/config/mail.cfg")
 OBJECTS = pathlib.Path("/etc/nagios4/objects")
-PATIENCE = 90 if SANITIZED else 45
+PATIENCE = 60
 NOBODY = 1  # a port on which nobody listens
 
 
