@@ -95,22 +95,22 @@ def basket(arguments, templates):
     fields = {}
     for attributes in arguments.values():
         fields[variable(attributes)] = director_field(variable(attributes), attributes, attributes["description"])
-    domain = "smtp_probe_domain"
-    fields[domain] = director_field(domain, None, "The domain whose exchangers the template smtp-probe-domain probes.")
+    exchanger = "smtp_probe_exchanger"
+    fields[exchanger] = director_field(exchanger, None, "The name of the server that smtp-probe-exchanger probes.")
     ids = {name: str(number) for number, name in enumerate(fields, 1)}
     command = {
         "arguments": {name: director_argument(name, one) for name, one in arguments.items()},
         "command": "check_smtp_probe", "disabled": False,
         "fields": [{"datafield_id": int(ids[name]), "is_required": "n", "var_filter": None}
-                   for name in fields if name != domain],
+                   for name in fields if name != exchanger],
         "imports": [], "is_string": None, "methods_execute": "PluginCheck", "object_name": "smtp_probe",
         "object_type": "object", "timeout": "60", "uuid": uuid_of("Command", "smtp_probe"), "vars": {}, "zone": None}
     services = {}
     for name, (imports, attributes, variables) in templates.items():
         services[name] = {
             "check_command": "smtp_probe" if not imports else None,
-            "fields": [{"datafield_id": int(ids[domain]), "is_required": "y", "var_filter": None}]
-            if name == "smtp-probe-domain" else [],
+            "fields": [{"datafield_id": int(ids[exchanger]), "is_required": "y", "var_filter": None}]
+            if name == "smtp-probe-exchanger" else [],
             "imports": imports, "object_name": name, "object_type": "template",
             "uuid": uuid_of("ServiceTemplate", name), "vars": variables}
         for key in ("check_interval", "retry_interval"):

@@ -102,7 +102,7 @@ class Configuration(ProbeCase):
         variables = {field["varname"] for field in fields.values()}
         command = basket["Command"]["smtp_probe"]
         self.assertEqual(len(variables), len(fields))
-        self.assertEqual(variables - {"smtp_probe_domain"},
+        self.assertEqual(variables - {"smtp_probe_exchanger"},
                          set(re.findall(r"\$(smtp_probe_\w+)\$", json.dumps(command["arguments"]))))
         self.assertEqual({str(one["datafield_id"]) for kind in ("Command", "ServiceTemplate")
                           for each in basket[kind].values() for one in each["fields"]}, set(fields))
@@ -134,7 +134,8 @@ class Configuration(ProbeCase):
         self.assertEqual({name: (one["zone"], one["command_endpoint"]) for name, one in objects["Service"].items()}, {
             "mx1.example.net!smtp": ("dmz", ""), "mx1.example.net!submission": ("dmz", ""),
             "mx2.example.net!smtp": ("dmz", ""), "mx2.example.net!lmtp": ("dmz", "mx2.example.net"),
-            "example.net!mail exchangers": ("master", ""), "smtp.example.net!no relay": ("master", "")})
+            "example.net!smtp mx1.example.net": ("master", ""),
+            "example.net!smtp mx2.example.net": ("master", ""), "smtp.example.net!no relay": ("master", "")})
         self.assertEqual(objects["CheckCommand"]["smtp_probe"]["zone"], "global-templates")
         # The other roles have zones.conf and what the master sends them.
         for role, name, zone in (("satellite", "satellite.example.net", "dmz"),

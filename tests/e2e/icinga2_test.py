@@ -100,7 +100,7 @@ class Served(ProbeCase):
 class Checks(Served):
 
     BY_THE_DIRECTOR = ("ok", "commands", "null sender", "table", "transcript", "everything", "submission", "socket",
-                       "domain", "ipv6", "no address")
+                       "exchanger", "ipv6", "no address")
 
     @classmethod
     def setUpClass(cls):
@@ -183,8 +183,10 @@ class Checks(Served):
             "refuses": row("smtp-probe-no-relay", OK, "SMTP OK - .*550 5.1.1 at rcpt|SMTP OK - .*550 at rcpt",
                            **{"to": "unknown@example.net"}),
             "relays": row("smtp-probe-no-relay", CRITICAL, "SMTP CRITICAL - rcpt: 250"),
-            "domain": row("smtp-probe-domain", UNKNOWN, "SMTP UNKNOWN - ", port=None, domain="no-such.invalid",
-                          timeout=2),
+            "exchanger": row("smtp-probe-exchanger", OK, r"SMTP OK - .*TLSv1\.", host="v6.test", exchanger="127.0.0.1",
+                             **cls.trust, certificate="1"),
+            "lost exchanger": row("smtp-probe-exchanger", UNKNOWN, "SMTP UNKNOWN - ", port=None, timeout=2,
+                                exchanger="no-such.invalid"),
             "ipv6": row(base, CRITICAL, "SMTP CRITICAL - connect: .*::1", host="v6.test", port=NOBODY),
             "bad port": row(base, UNKNOWN, 'SMTP UNKNOWN - --port: got .x.', port="x"),
             "bad threshold": row(base, UNKNOWN, 'SMTP UNKNOWN - --warning: got .abc.', warning="abc"),
@@ -290,7 +292,7 @@ class Checks(Served):
             return " ".join(self.result(name)["command"][1:])
         self.assertIn("--hostname 127.0.0.1 ", command("ok"))
         self.assertIn("--hostname ::1 ", command("ipv6"))
-        self.assertIn("--hostname mx:no-such.invalid ", command("domain"))
+        self.assertIn("--hostname no-such.invalid ", command("lost exchanger"))
         self.assertIn("--command HELP --command VRFY <root> ", command("commands"))
         self.assertIn("--from  ", command("null sender"))
         self.assertIn(f"--authpass-file {self.secret} ", command("submission"))
