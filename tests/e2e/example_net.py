@@ -214,6 +214,9 @@ class ExampleNet:
         for line in self.demo.stdout:
             if line == "ready\n":
                 break
+        # The service of the README, as it is after an installation.
+        code, out = self.bash("smtp_probe_exporter --config.file=/etc/smtp-probe/smtp-probe.yml")
+        assert code == 0, out
         # The README's session trusts this one: it is the demo's.
         shutil.copy(self.folder / "demo/ca.pem", self.repo / "ca.pem")
 
