@@ -13,8 +13,10 @@ import urllib.parse
 
 import example_programs
 import namespaces
-from documents import ROOT, compare, console_commands, everything, read, script_of
-from example_configs import (check_icinga2, check_ini, check_nagios, check_systemd, check_yaml, file_named_in, ScrapingPrometheus)
+from documents import ROOT, commands, compare, console_commands, everything, read, script_of
+from example_configs import (ScrapingPrometheus, check_icinga2, check_ini, check_nagios, check_systemd, check_yaml,
+                             file_named_in)
+from example_net import ExampleNet
 
 LACKING = namespaces.missing()
 DOCUMENTS = everything()
@@ -26,7 +28,6 @@ def setUpModule():
     global NET
     if LACKING:
         raise unittest.SkipTest(LACKING)
-    from example_net import ExampleNet
     NET = ExampleNet()
     unittest.addModuleCleanup(NET.close)
 
@@ -112,8 +113,8 @@ class Runner:
         return None
 
     def on_text(self, block):
-        commands = [line for line in block.text.splitlines() if COMMAND.match(line)]
-        return f"a command, which nobody runs: {commands[0]}" if commands else None
+        found = [line for line in block.text.splitlines() if COMMAND.match(line)]
+        return f"a command, which nobody runs: {found[0]}" if found else None
 
     def close(self):
         self.prometheus = None  # it ends with the machine
@@ -164,6 +165,44 @@ class Text(unittest.TestCase):
         for shim in example_programs.SHIMS:
             for word in re.findall(r"\b(?:tests|scripts|deploy)/[\w./-]*", shim.covered):
                 self.assertTrue((ROOT / word).exists(), f"{shim.name}: {shim.covered}")
+
+
+class Recipes(unittest.TestCase):
+    """docs/modules.md: the module and the options of a recipe do and judge the same."""
+
+    def asked(self, command):
+        code, out = NET.bash(command + " --output json")
+        whole = json.loads(out)
+        result = whole["results"][0]
+        said = [line["text"] for line in result["transcript"] if line["who"] == "client"]
+        said = [line for line in said if not re.match(r"(?:Date|Message-ID): ", line)]
+        steps = [(one["step"], one["code"], one["reason"]) for one in result["steps"]]
+        tls = result["tls"] or {}
+        # Thresholds are told by the performance data alone.
+        limits = re.findall(r"(\w+)=[^;|\s]+;(\S+)", NET.bash(command)[1].split("\n")[0].partition("|")[2])
+        findings = [(one["state"], one["step"], one["reason"]) for one in whole["findings"]]
+        return (code, limits, whole["state"], findings, steps, said, tls.get("verify"), tls.get("checked_name"))
+
+    def test_modules_and_options_agree(self):
+        document = read(ROOT / "docs" / "modules.md")
+        NET.fresh()
+        self.addCleanup(NET.leave)
+        runner, pairs = Runner(document), 0
+        for block in document.blocks:
+            if block.info == "yaml":
+                self.assertIsNone(runner.run(block))
+            if block.info != "sh":
+                continue
+            every = [text.rpartition("  #")[0] or text for text, _ in commands(block.text)]
+            file = re.compile(r"--config /etc/smtp-probe/(?!smtp-probe)")
+            module = next((text for text in every if file.search(text)), None)
+            if module is None:
+                continue
+            with self.subTest(str(block)):
+                self.assertEqual(every.index(module), 1, "the options first, then the module")
+                self.assertEqual(self.asked(every[0].rstrip()), self.asked(module.rstrip()))
+            pairs += 1
+        self.assertGreaterEqual(pairs, 14)
 
 
 class Harness(unittest.TestCase):

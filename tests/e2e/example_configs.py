@@ -289,7 +289,8 @@ class ScrapingPrometheus:
             try:
                 self.names = set(self.api("label/__name__/values"))
                 done = self.api("query", query='count(count_over_time(probe_success[1m]) > 1)')["result"]
-                if done and float(done[0]["value"][1]) == len(self.TARGETS) and "smtp_probe_exporter_probes_total" in self.names:
+                every = done and float(done[0]["value"][1]) == len(self.TARGETS)
+                if every and "smtp_probe_exporter_probes_total" in self.names:
                     break
             except OSError:
                 pass

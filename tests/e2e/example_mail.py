@@ -11,6 +11,7 @@ import threading
 import time
 
 PATIENCE = 60
+PROXY_SECONDS = 2  # for the header to come; Postfix has five
 PASSWORD, TOKEN = "secret", "token"
 PORTS = {25: "smtp", 587: "submission", 465: "submissions", 24: "lmtp"}
 OURS = ("example.net",)
@@ -41,7 +42,7 @@ HOSTS = (
     Host("lmtp.example.net", "192.0.2.24"),
     Host("lb.example.net", "192.0.2.30", proxy=True),
     Host("grey.example.net", "192.0.2.40", greylists=True),
-    Host("slow.example.net", "192.0.2.41", pause=0.3),
+    Host("slow.example.net", "192.0.2.41", pause=1.5),
     Host("old.example.net", "192.0.2.42", starttls=False),
     Host("expired.example.net", "192.0.2.43", certificate="expired"),
     Host("self-signed.example.net", "192.0.2.44", certificate="self-signed"),
@@ -75,7 +76,13 @@ class Session:
         self.tls = True
 
     def proxy_header(self):
-        first = self.lines.read(6)
+        first = b""
+        self.connection.settimeout(PROXY_SECONDS)
+        try:
+            first = self.lines.read(6)
+        except TimeoutError:
+            pass
+        self.connection.settimeout(PATIENCE)
         if first.startswith(b"PROXY "):
             self.lines.readline()
         elif first == b"\r\n\r\n\0\r":

@@ -21,7 +21,7 @@ from example_programs import ALLOWED, SHIMS, WRAPPER
 from exporter import EXPORTER
 from probe import CHECK, environment
 
-PTR, MX = 12, 15
+MX = 15
 # Beside the mail servers.
 OTHERS = {"prometheus.example.net": "192.0.2.60", "pushgateway": "192.0.2.61", "pushgateway.example.net": "192.0.2.61",
           "probe.example.net": "192.0.2.7", "exporter.example.net": "192.0.2.7", "nagios.example.net": "192.0.2.7"}
@@ -105,7 +105,7 @@ class ExampleNet:
     def __init__(self):
         namespaces.private_mounts()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="smtp-probe-docs-"))
-        namespaces._call("mount", b"tmpfs", str(self.folder).encode(), b"tmpfs", 0, b"mode=755")
+        namespaces.mount("tmpfs", self.folder, "mode=755")
         self.network = namespaces.own_network()
         self.network.__enter__()
         subprocess.run(["ip", "route", "add", "local", "192.0.2.0/24", "dev", "lo"], check=True)
@@ -189,8 +189,7 @@ class ExampleNet:
         work = self.machine / (upper.name + ".work")
         upper.mkdir(parents=True, exist_ok=True)
         work.mkdir()
-        words = f"lowerdir={lower},upperdir={upper},workdir={work}"
-        namespaces._call("mount", b"overlay", str(path).encode(), b"overlay", 0, words.encode())
+        namespaces.mount("overlay", path, f"lowerdir={lower},upperdir={upper},workdir={work}")
         self.mounted.append(path)
 
     def fresh(self):

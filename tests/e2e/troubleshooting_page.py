@@ -2,10 +2,10 @@
 servers know of each reason."""
 
 import re
-import textwrap
 
 import hostile_rows
 from documents import ROOT, slug
+from reference_servers import filled
 from troubleshooting_texts import COMMANDS, GROUPS, REASONS, STEPS
 
 SMTP = ROOT / "common" / "smtp"
@@ -43,7 +43,8 @@ def default_states():
 
 
 STATE_WORDS = {"State::Ok": "OK", "State::Warning": "WARNING", "State::Critical": "CRITICAL", "State::Unknown": "UNKNOWN",
-               "plan.timeout_state": "CRITICAL, or the state of `-t N:STATE`", "plan.greylisting": "WARNING, or that of `--greylisting`"}
+               "plan.timeout_state": "CRITICAL, or the state of `-t N:STATE`",
+               "plan.greylisting": "WARNING, or that of `--greylisting`"}
 # Those that judge() itself finds, in the file whose other reasons come from elsewhere.
 JUDGED = ("CertExpiring", "Slow", "ExtensionMissing", "ExtensionForbidden")
 
@@ -96,10 +97,6 @@ def used(enumerator):
     return enumerator in JUDGED
 
 
-def filled(text, width=118):
-    return "\n".join(textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False))
-
-
 def look_at(text):
     """Behind a colon: small, but for DNS and its like."""
     return "Look at: " + (text[0].lower() + text[1:] if text[1:2].islower() else text)
@@ -118,7 +115,8 @@ def troubleshooting_page(_servers=None):
            "```sh",
            "check_smtp_probe -H mx.example.net -S -vvv       # every step, the transcript, TLS, certificates, addresses",
            "check_smtp_probe --explain 450                   # a reply code: meaning, advice, what the check makes of it",
-           "curl -fsS 'http://localhost:9725/probe?target=mx.example.net&module=smtp_starttls&debug=true'   # the same of the exporter",
+           "# the same of the exporter",
+           "curl -fsS 'http://localhost:9725/probe?target=mx.example.net&module=smtp_starttls&debug=true'",
            "```", "",
            filled("On the server the time of the check and the monitoring host's address lead to the line of the log. "
                   "[reply-codes.md](reply-codes.md) has every reply code, [hostile-servers.md](hostile-servers.md) what broken "
