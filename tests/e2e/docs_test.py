@@ -3,6 +3,7 @@
 string of a block means is in CONTRIBUTING.md."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import re
@@ -32,6 +33,12 @@ def setUpModule():
     unittest.addModuleCleanup(NET.close)
 
 
+@functools.lru_cache
+def prometheus():
+    """Started by the first who wants it."""
+    return ScrapingPrometheus(NET)
+
+
 def shortened(text, lines=60):
     every = text.splitlines()
     return text if len(every) <= lines else "\n".join([*every[:10], "[...]", *every[10 - lines:]])
@@ -43,7 +50,6 @@ class Runner:
     def __init__(self, document):
         self.document = document
         self.before = {}  # info -> the blocks of that kind so far
-        self.prometheus = None
 
     def run(self, block):
         """None, or what is wrong with the block."""
@@ -59,10 +65,14 @@ class Runner:
         return wrong
 
     def on_sh(self, block):
+        if ":9090" in block.text:
+            prometheus()
         code, out = NET.bash(script_of(block.text))
         return None if code == 0 else f"exit code {code}:\n{out}"
 
     def on_console(self, block):
+        if ":9090" in block.text:
+            prometheus()
         for command, expected in console_commands(block.text):
             code, out = NET.bash("set -uo pipefail\n" + command + "\n")
             said = re.search(r"#.*?\bexits (\d+)\b", command)
@@ -101,9 +111,7 @@ class Runner:
         return check_icinga2(block, NET, self.before.get("icinga2", []))
 
     def on_promql(self, block):
-        if self.prometheus is None:
-            self.prometheus = ScrapingPrometheus(NET)
-        return self.prometheus.check(block)
+        return prometheus().check(block)
 
     def on_json(self, block):
         try:
@@ -116,9 +124,6 @@ class Runner:
         found = [line for line in block.text.splitlines() if COMMAND.match(line)]
         return f"a command, which nobody runs: {found[0]}" if found else None
 
-    def close(self):
-        self.prometheus = None  # it ends with the machine
-
 
 class Blocks(unittest.TestCase):
     """One test a document; see below."""
@@ -129,7 +134,6 @@ def blocks_test(document):
         NET.fresh()
         runner = Runner(document)
         self.addCleanup(NET.leave)
-        self.addCleanup(runner.close)
         for block in document.blocks:
             with self.subTest(str(block)):
                 wrong = runner.run(block)
@@ -236,7 +240,6 @@ class Harness(unittest.TestCase):
             ("text", "$ check_smtp_probe"), ("promql", "probe_success =="), ("promql", "probe_smtp_no_such_metric"),
         )
         runner = Runner(None)
-        self.addCleanup(runner.close)
         for info, text in bad:
             with self.subTest(info, text=text):
                 self.assertIsNotNone(runner.run(self.block(info, text)))

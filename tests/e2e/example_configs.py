@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 
 from documents import ROOT
+from exporter import EXPORTER
 
 FIRST_LINE = re.compile(r"\s*(?:#|;|//) ?(/[\w./@+-]+)")
 PROMETHEUS_SECONDS = 60
@@ -256,7 +257,7 @@ def icinga2_says(text, block, net):
 
 
 class ScrapingPrometheus:
-    """A real Prometheus that has scraped the exporter and knows our rules; its metrics are those that an expression may
+    """A real Prometheus, at 127.0.0.1:9090, that has scraped the exporter and knows our rules; its metrics are those that an expression may
     name."""
 
     TARGETS = (("mx.example.net", "smtp_starttls"), ("mx1.example.net", "smtp_starttls"), ("down.example.net", "smtp"),
@@ -264,7 +265,6 @@ class ScrapingPrometheus:
                ("grey.example.net", "mx"))
 
     def __init__(self, net):
-        self.net = net
         jobs = [{"job_name": "smtp", "metrics_path": "/probe", "params": {},
                  "static_configs": [{"targets": [target], "labels": {"__param_module": module}}
                                     for target, module in self.TARGETS],
@@ -274,16 +274,13 @@ class ScrapingPrometheus:
                      {"source_labels": ["__param_module"], "target_label": "module"},
                      {"target_label": "__address__", "replacement": "127.0.0.1:9726"}]},
                 {"job_name": "smtp_probe_exporter", "static_configs": [{"targets": ["127.0.0.1:9726"]}]}]
-        put(net, "prometheus.yml", json.dumps({
+        config = net.folder / "prometheus.yml"
+        config.write_text(json.dumps({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(ROOT / "dashboards" / "smtp_*s.yml")], "scrape_configs": jobs}))
-        code, out = net.bash(
-            'MACHINE="$MACHINE/promql"; mkdir -p "$MACHINE"; export MACHINE\n'
-            "smtp_probe_exporter --config.file=/usr/share/doc/smtp-probe/smtp-probe.yml --web.listen-address=127.0.0.1:9726\n"
-            'cp "$MACHINE/exporter.pid" "$MACHINE/../promql-exporter.pid"\n'
-            'PATH=$REAL_PATH setsid prometheus --config.file="$MACHINE/../prometheus.yml" --storage.tsdb.path="$MACHINE/data" '
-            '--web.listen-address=127.0.0.1:9090 >"$MACHINE/prometheus.log" 2>&1 &\necho $! >"$MACHINE/../prometheus.pid"\n')
-        assert code == 0, out
+        net.daemon(EXPORTER, f"--config.file={ROOT / 'deploy/smtp-probe.yml'}", "--web.listen-address=127.0.0.1:9726")
+        net.daemon("prometheus", f"--config.file={config}", f"--storage.tsdb.path={net.folder / 'tsdb'}",
+                   "--web.listen-address=127.0.0.1:9090")
         end = time.monotonic() + PROMETHEUS_SECONDS
         while time.monotonic() < end:
             try:

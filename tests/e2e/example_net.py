@@ -3,6 +3,7 @@ the programs installed and root's files to write to. All of it is seen by this p
 its own, whatever a command of a document writes below /etc, /usr, /var or /run is gone with its document."""
 
 import atexit
+import contextlib
 import os
 import pathlib
 import shutil
@@ -99,6 +100,14 @@ def write(path, text, mode=0o644):
     path.chmod(mode)
 
 
+def alive(pid):
+    """Zombies, whom nobody may ever wait for, are not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class ExampleNet:
     """Made once a process; `fresh()` gives each document a machine of its own."""
 
@@ -119,9 +128,11 @@ class ExampleNet:
         self._write_template()
         self.bin = self.folder / "bin"
         self._write_programs()
-        self.gateway = self._daemon("prometheus-pushgateway", "--web.listen-address=:9091")
+        self.daemons = []
+        self.daemon("prometheus-pushgateway", "--web.listen-address=:9091")
         self.demo = None
         self.mounted = []
+        self.left_behind = []
         self.documents = 0
 
     def _write_template(self):
@@ -179,11 +190,12 @@ class ExampleNet:
         for shim in SHIMS:
             write(self.bin / shim.name, "#!/bin/bash\nset -eu\n" + shim.script, 0o755)
 
-    def _daemon(self, program, *words):
+    def daemon(self, program, *words):
+        """Runs until close(), whatever document is read."""
         process = subprocess.Popen([program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, cwd=self.folder, env=environment())
         atexit.register(process.kill)
-        return process
+        self.daemons.append(process)
 
     def _overlay(self, path, upper, lower):
         work = self.machine / (upper.name + ".work")
@@ -237,6 +249,9 @@ class ExampleNet:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 code = f"none within {seconds} s"
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 0)
+                self.left_behind.append(process.pid)  # what it put into the background
             out.seek(0)
             return code, out.read()
 
@@ -244,11 +259,15 @@ class ExampleNet:
         """Ends what the document started, and takes its machine away."""
         if not self.mounted:
             return
+        for group in self.left_behind:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self.left_behind = []
         for one in self.machine.glob("*.pid"):
-            try:
-                os.kill(int(one.read_text()), signal.SIGTERM)
-            except (ProcessLookupError, ValueError):
-                pass
+            pid = int(one.read_text())
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+                peers.wait_until(lambda: not alive(pid), "the exporter does not end")
         self.demo.stdin.close()
         self.demo.wait(20)
         self.demo.stdout.close()
@@ -258,8 +277,9 @@ class ExampleNet:
 
     def close(self):
         self.leave()
-        self.gateway.kill()
-        self.gateway.wait()
+        for one in self.daemons:
+            one.kill()
+            one.wait()
         self.mail.close()
         self.names.close()
         self.network.__exit__(None, None, None)
