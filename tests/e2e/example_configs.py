@@ -99,6 +99,9 @@ def check_yaml(block, net, _before):
 
 def check_ini(block, net):
     """Each section is accepted by the check; what it probes is mail.example.net where the section names nothing."""
+    nrpe = re.findall(r"^command\[\w+\]=(.+)", block.text, re.MULTILINE)
+    if nrpe:  # NRPE's commands: run, as the daemon would
+        return next((wrong for wrong in (complaint(net, one) for one in nrpe if "$ARG" not in one) if wrong), None)
     path = put(net, f"configs/{block.line}.ini", block.text)
     sections = re.findall(r"^\[([^\]]+)\]", block.text, re.MULTILINE)
     if not sections:

@@ -162,21 +162,31 @@ class ExampleNet:
             write(probe / f"{stem}.key", good[1].read_text(), 0o600)
         write(probe / "clients.pem", ca)
         for prefix in (root / "usr/local", root / "usr"):
-            doc, share = prefix / "share/doc/smtp-probe", prefix / "share/smtp-probe/dashboards"
-            for one in ("deploy/prometheus.yml", "deploy/smtp-probe.yml", "deploy/smtp_probe_exporter.default",
-                        "docs/web-config.example.yml"):
-                write(doc / pathlib.Path(one).name, (ROOT / one).read_text())
-            for one in (ROOT / "dashboards").glob("smtp_*"):
-                write(share / one.name, one.read_text())
-            for one in (ROOT / "docs").glob("*.[58]"):
-                write(prefix / f"share/man/man{one.suffix[1]}" / one.name, one.read_text())
-            plugins = prefix / "lib/nagios/plugins"
-            plugins.mkdir(parents=True)
-            shutil.copy(CHECK, plugins / "check_smtp_probe")
-            (prefix / "bin").mkdir()
-            write(prefix / "bin/smtp_probe_exporter", WRAPPER, 0o755)
+            self._install(prefix)
         (root / "var/lib/prometheus/node-exporter").mkdir(parents=True)
         (root / "run/dovecot").mkdir(parents=True)
+
+    @staticmethod
+    def _install(prefix):
+        """As `cmake --install --prefix`; the programs are those that are tested."""
+        doc, share = prefix / "share/doc/smtp-probe", prefix / "share/smtp-probe"
+        doc.mkdir(parents=True)
+        for one in (*(ROOT / "deploy").iterdir(), ROOT / "docs/web-config.example.yml"):
+            if one.is_dir():
+                shutil.copytree(one, share / one.name)
+            else:
+                shutil.copy(one, doc)
+        for one in (ROOT / "dashboards").glob("smtp_*"):
+            write(share / "dashboards" / one.name, one.read_text())
+        for one in (ROOT / "docs").glob("*.[58]"):
+            write(prefix / f"share/man/man{one.suffix[1]}" / one.name, one.read_text())
+        for one in ROOT.glob("*/*.bash-completion"):
+            write(prefix / "share/bash-completion/completions" / one.stem, one.read_text())
+        plugins = prefix / "lib/nagios/plugins"
+        plugins.mkdir(parents=True)
+        shutil.copy(CHECK, plugins / "check_smtp_probe")
+        (prefix / "bin").mkdir()
+        write(prefix / "bin/smtp_probe_exporter", WRAPPER, 0o755)
 
     def _write_programs(self):
         """PATH: what a document may call, and nothing else."""
