@@ -163,8 +163,9 @@ class ExampleNet:
         write(probe / "clients.pem", ca)
         for prefix in (root / "usr/local", root / "usr"):
             self._install(prefix)
-        (root / "var/lib/prometheus/node-exporter").mkdir(parents=True)
-        (root / "run/dovecot").mkdir(parents=True)
+        for one in ("var/lib/prometheus/node-exporter", "run/dovecot", "usr/local/pnp4nagios/share/templates",
+                    "usr/local/pnp4nagios/etc/check_commands"):
+            (root / one).mkdir(parents=True)
 
     @staticmethod
     def _install(prefix):
