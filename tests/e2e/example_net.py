@@ -28,6 +28,7 @@ OTHERS = {"prometheus.example.net": "192.0.2.60", "pushgateway": "192.0.2.61", "
           "probe.example.net": "192.0.2.7", "exporter.example.net": "192.0.2.7", "nagios.example.net": "192.0.2.7"}
 EXCHANGERS = {"example.net": ((10, "mx1.example.net"), (20, "mx2.example.net"))}
 OVERLAID = ("etc", "usr", "var", "run")
+PACKAGES = ("check-smtp-probe", "smtp-probe-exporter", "smtp-probe-dashboards")
 BLOCK_SECONDS = 60
 
 
@@ -177,7 +178,8 @@ class ExampleNet:
                 shutil.copytree(one, share / one.name)
             else:
                 shutil.copy(one, doc)
-        for one in (ROOT / "dashboards").glob("smtp_*"):
+        boards = ROOT / "dashboards"
+        for one in (*boards.glob("smtp_*.json"), boards / "smtp_alerts.yml", boards / "smtp_rules.yml"):
             write(share / "dashboards" / one.name, one.read_text())
         for one in (ROOT / "docs").glob("*.[58]"):
             write(prefix / f"share/man/man{one.suffix[1]}" / one.name, one.read_text())
@@ -226,7 +228,8 @@ class ExampleNet:
         for name in ("demo.sh", "test.sh", "install-packages.sh"):
             if (self.repo / "scripts" / name).exists():
                 write(self.repo / "scripts" / name, f"#!/bin/sh\necho {name}\n", 0o755)
-        shutil.copy(self.folder / "certificates/ca.pem", self.repo / "ca.pem")
+        for one in PACKAGES:
+            (self.repo / f"{one}_0.1.0_amd64.deb").touch()  # apt is a stand-in
         for one in OVERLAID:
             self._overlay("/" + one, self.machine / one, f"{self.template / one}:/{one}")
         (self.machine / "home").mkdir()
