@@ -42,6 +42,11 @@ def show_as(path, instead):
     _call("mount", str(path).encode(), str(instead).encode(), None, MS_BIND, None)
 
 
+def mount(kind, path, options):
+    """A file system of the kernel's: tmpfs, overlay; after private_mounts()."""
+    _call("mount", kind.encode(), str(path).encode(), kind.encode(), 0, options.encode())
+
+
 @contextlib.contextmanager
 def own_network(ipv6=True):
     """The calling thread, and whatever it starts, has an empty network with a loopback, until the end of the block."""
