@@ -83,7 +83,7 @@ TEST(Options, TheHostIsAnOptionOrAWord) {
   EXPECT_EQ(good({"-H", "mx", ""}).plan.target.host, "mx");
   EXPECT_EQ(bad({"-H", "a", "b"}), "--hostname: got 'a' and 'b', expected one host");
   EXPECT_EQ(bad({"a", "b"}), "--hostname: got 'a' and 'b', expected one host");
-  EXPECT_TRUE(bad({"-H", ""}).starts_with("--hostname: got "));
+  EXPECT_TRUE(bad({"-H", ""}).starts_with("--hostname: empty, expected "));
   EXPECT_TRUE(bad({"-H", "a b"}).starts_with("--hostname: got "));
   EXPECT_TRUE(bad({"http://mx"}).starts_with("--hostname: got "));
 }
@@ -468,6 +468,9 @@ TEST(Options, JudgementAndOutput) {
   EXPECT_EQ(options.output, OutputFormat::Json);
   EXPECT_TRUE(bad({"mx", "--greylisting", "unknown"}).starts_with("--greylisting: got 'unknown'"));
   EXPECT_TRUE(bad({"mx", "--output", "xml"}).starts_with("--output: got 'xml'"));
+  EXPECT_EQ(good({"mx", "--output-format", "multi-line"}).output, OutputFormat::Text);
+  EXPECT_EQ(bad({"mx", "--output-format", "mp-test-json"}),
+            "--output-format: got 'mp-test-json', expected multi-line; JSON is --output json");
   EXPECT_TRUE(bad({"mx", "--require-extension", "A B"}).starts_with("--require-extension: got"));
 }
 
