@@ -218,6 +218,9 @@ COMMAND_LINE = (
             Shown("good", "-H", "3 Usage:", "3 check_smtp: --hostname: needs a value, expected TARGET"),
             Shown("good", "-p", "3 Usage:", "3 check_smtp: --port: needs a value, expected PORT"),
             Shown("good", "--frobnicate", "3 Usage:", "3 check_smtp: --frobnicate: unknown option"),
+            Shown("good", "'-S -p 587'", "3 Usage:",
+                  "3 check_smtp: -S: more options in the same word, expected a word for each; are there quotes around "
+                  "$ARG1$?"),
             Shown("good", "-Z", "3 Usage:", "3 check_smtp: -Z: unknown option"),
             Shown("good", "-S -s", "3 Usage:",
                   "3 check_smtp: --ssl: got --starttls too, set either -s/--ssl/--tls or -S/--starttls"),
@@ -234,8 +237,8 @@ COMMAND_LINE = (
         )),
     Difference(
         "`-V` and `-h`",
-        theirs="print check_smtp's version.",
-        ours="print ours; exit code 3 as before.",
+        theirs="prints its own version.",
+        ours="`check_smtp vN (smtp-probe N)`; exit code 3 as before.",
         shown=(
             Shown("good", "-V", "3 check_smtp vN (monitoring-plugins N)", "3 check_smtp vN (smtp-probe N)"),
             Shown("good", "-h", "3 check_smtp vN (monitoring-plugins N)", "3 check_smtp vN (smtp-probe N)"),

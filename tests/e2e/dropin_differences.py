@@ -191,17 +191,20 @@ JUDGEMENT = (
         )),
     Difference(
         "`-D` is one more threshold",
-        theirs="ends with the certificate: `-f`, `-C` and `-A` are not run, `-w` and `-c` not compared.",
+        theirs="ends with the certificate: `-f`, `-C` and `-A` are not run, `-e`, `-w` and `-c` not compared.",
         ours="the dialogue goes on, and the worst of all is the state. The certificate's line stands first while "
              "nothing is worse. There is performance data (`cert_days_left` too).",
         why="A good certificate says nothing about the mail behind it.",
-        old="no `-C`, `-f`, `-w` or `-c` beside `-D`.",
+        old="no `-e`, `-C`, `-f`, `-w` or `-c` beside `-D`.",
         shown=(
             Shown("tls", "-S -D 30 -C NOOP -R 999", "0 OK - Certificate 'mx.test' will expire on DATE.",
                   "1 SMTP WARNING - Invalid response '250 2.0.0 Ok' to command 'NOOP' - T sec. response time",
                   old="-S -D 30"),
             Shown("tls, mail 530", "-S -D 30 -f a@b.test", "0 OK - Certificate 'mx.test' will expire on DATE.",
                   "2 SMTP CRITICAL - mail: 530 5.7.0 Authentication required - T sec. response time", old="-S -D 30"),
+            Shown("tls", "-S -D 30 -e nope", "0 OK - Certificate 'mx.test' will expire on DATE.",
+                  "1 SMTP WARNING - banner: 220 mx.test ESMTP (expected a banner with \"nope\") - T sec. response "
+                  "time", old="-S -D 30"),
             Shown("tls, slow", "-S -D 30 -w 1", "0 OK - Certificate 'mx.test' will expire on DATE.",
                   "1 SMTP WARNING - T sec. response time, banner: response time T s (limit 1)", old="-S -D 30"),
         )),

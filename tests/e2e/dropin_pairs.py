@@ -108,7 +108,7 @@ class Pairs:
 
     def wire(self, server, options, program):
         """The verbs that the program says to a server of its own."""
-        one = dropin_server.Server(server, self.certificates)
+        one = dropin_server.Server(dropin_server.SERVERS[server], self.certificates)
         try:
             run("-H", "127.0.0.1", "-p", one.port, *shlex.split(options), program=program)
             one.done.wait(dropin_server.PATIENCE)

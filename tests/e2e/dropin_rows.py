@@ -18,12 +18,14 @@ LOGIN = "-A LOGIN -U u -P p"
 # By the server of dropin_server.py: the same exit code, and our first line begins with theirs.
 SAME = {
     "good": (
-        "", "-4", "-p {port}", "-p{port} -H127.0.0.1", "--port={port} --hostname=127.0.0.1", "--po {port} --host 127.0.0.1",
+        "", "-4", "-p {port}", "-p{port} -H127.0.0.1", "'-p {port}'", "'-w 5' '-t 20'", "'-e ESMTP'",
+        "--port={port} --hostname=127.0.0.1", "--po {port} --host 127.0.0.1",
         "-H localhost -4", "''", "stray", "--use-ipv4", "-?",
         "-w 5 -c 10", "-w 5", "-c 10", "-w 10 -c 5", "-w 010", "-w 5.5", "-w 1 -w 5", "-wt 5 -ct 6 -to 7",
         "--warning=5 --critical 10", "-t 20", "-t 0", "-t 5 -t 20", "--timeout=20",
         "-e 220", "-e ESMTP", "-e mx.test", "-e '220 mx.test ESMTP'", "-e ''", "--expect 220", "--expect=ESMTP",
-        "-C NOOP", "-C NOOP -R 250", "-C NOOP -R '^250 2\\.0\\.0 (Ok|OK)$'", "-C NOOP -R 999", "-C FROB -R 250", "-C FROB -R 500",
+        "-C NOOP", "-C NOOP -R 250", "-C NOOP -R '^250 2\\.0\\.0 (Ok|OK)$'", "-C NOOP -R 999", "-C FROB -R 250",
+        "-C FROB -R 500",
         "-C NOOP -C RSET -R 250 -R 250", "-C NOOP -R 250 -C RSET -R 999", "-C NOOP -C RSET -R 250", "-R 250", "-C HELP",
         "-C NOOP,RSET -R 500", "--command=NOOP --response=250",
         "-f a@b.test", "-f '<a@b.test>'", "-f ''", "-f home", "--from=a@b.test", f"{RCPT} -R 250",
@@ -42,11 +44,14 @@ SAME = {
     "banner 554": ("-e 554", "-e '554 5.7.1'"),
     "helo only": ("", "-f a@b.test"),
     "ehlo only": ("", "-S"),
-    "rcpt 550": (f"{RCPT} -R 250", f"{RCPT} -R \"User doesn't exist\"", f"-L {RCPT} -R \"User doesn't exist\"", f"{RCPT} -R ^550"),
+    "rcpt 550": (f"{RCPT} -R 250", f"{RCPT} -R \"User doesn't exist\"", f"-L {RCPT} -R \"User doesn't exist\"",
+                 f"{RCPT} -R ^550"),
     "rcpt 450": (f"{RCPT} -R 250", f"{RCPT} -R 450"),
     "tls": (
-        "-S", "--starttls", "-S -C NOOP -R 250", "-S -C NOOP -R 999", f"-S {RCPT} -R 250", "-S -e ESMTP", "-S -w 5 -c 10",
-        "-S -D 1", "-D 1", "-S -D 30,10", "-S -D 10,30", "-S -D 30 -f a@b.test", "-S --certificate=30,10", "-S -F probe.test", ""),
+        "-S", "--starttls", "-S -C NOOP -R 250", "-S -C NOOP -R 999", f"-S {RCPT} -R 250", "-S -e ESMTP",
+        "-S -w 5 -c 10",
+        "-S -D 1", "-D 1", "-S -D 30,10", "-S -D 10,30", "-S -D 30 -f a@b.test", "-S --certificate=30,10",
+        "-S -F probe.test", ""),
     "tls, no ServerHello": ("-S", "-S -D 30"),
     "tls, silent at the handshake": ("-S -t 1",),
     "tls, closes at the handshake": ("-S",),
@@ -56,7 +61,8 @@ SAME = {
     "not yet valid": ("-S", "-S -D 30,10"),
     "wrong name": ("-S", "-S -D 30,10"),
     "self-signed": ("-S", "-S -D 30,10"),
-    "auth": (LOGIN, f"{LOGIN} -f a@b.test -C NOOP -R 250", "-U u -P p", "--authtype=LOGIN --authuser=u --authpass=p", ""),
+    "auth": (LOGIN, f"{LOGIN} -f a@b.test -C NOOP -R 250", "-U u -P p",
+             "--authtype=LOGIN --authuser=u --authpass=p", ""),
     "auth 535": ("",),
     "tls, auth": (f"-S {LOGIN}", "-S"),
     "lmtp": ("-L", f"-L {RCPT} -R 250"),
@@ -65,8 +71,8 @@ SAME = {
 }
 # The same in a network without anybody, where the ports that nobody named can be seen.
 SAME_ALONE = (
-    "-H 127.0.0.1", "-H 127.0.0.1 ''", "-H 127.0.0.1 -S", "-H 127.0.0.1 -p 587", "-p 587 127.0.0.1", "-p 587", "-4 -H localhost",
-    "-H ::1", "-H nosuch.invalid", "-4 -H nosuch.invalid", "-H nosuch.invalid -S -D 30")
+    "-H 127.0.0.1", "-H 127.0.0.1 ''", "-H 127.0.0.1 -S", "-H 127.0.0.1 -p 587", "-p 587 127.0.0.1", "-p 587",
+    "-4 -H localhost", "-H ::1", "-H nosuch.invalid", "-4 -H nosuch.invalid", "-H nosuch.invalid -S -D 30")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +216,8 @@ def table(shown):
     yield "| options | server | check_smtp 2.3.3 | here |" + (" the old exit code with |" if with_old else "")
     yield "|---|---|---|---|" + ("---|" if with_old else "")
     for one in shown:
-        cells = [quoted(one.options), "nobody at all" if one.alone else one.server, answer(one.theirs), answer(one.ours)]
+        server = "nobody at all" if one.alone else one.server
+        cells = [quoted(one.options), server, answer(one.theirs), answer(one.ours)]
         if with_old:
             cells.append("" if one.old is None else quoted(one.old) or "no option")
         yield "| " + " | ".join(cells) + " |"
@@ -232,8 +239,8 @@ def section(number, difference):
 def document():
     out = [HEAD]
     out += ["## What differs: the server", "",
-            "`T`, `PORT`, `DATE` and `FILE` stand for what is different every time. The number is the exit code. Behind the",
-            "first line of ours is always performance data but where the text is exact or the command line wrong.", ""]
+            "`T`, `PORT`, `DATE` and `FILE` stand for what is different every time; the number is the exit code. Ours has",
+            "performance data wherever a clock ran. The servers are rows of `tests/e2e/dropin_server.py`.", ""]
     number = 0
     for difference in JUDGEMENT:
         number += 1
@@ -243,8 +250,9 @@ def document():
         number += 1
         out += section(number, difference)
     out += ["## What differs: on the wire", "",
-            "EHLO comes first and HELO where it is refused; AUTH before MAIL, as servers want it; nothing behind a refusal but QUIT.",
-            "The name in EHLO is this host's qualified one where check_smtp takes the host name as it is; `-F` gives another.", "",
+            "EHLO comes first and HELO where it is refused; AUTH before MAIL, as servers want it; nothing behind a refusal",
+            "but QUIT. The name in EHLO is this host's qualified one, where check_smtp takes the host name as it is; `-F`",
+            "gives another.", "",
             "| options | server | check_smtp 2.3.3 | here | as check_smtp with |", "|---|---|---|---|---|"]
     for one in WIRES:
         old = "" if one.old is None else quoted(one.old)

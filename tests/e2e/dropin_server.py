@@ -191,14 +191,16 @@ class Session:
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 64
+    allow_reuse_address = True
     block_on_close = False
 
-    def __init__(self, name, certificates):
-        rows = GOOD | SERVERS[name]
+    def __init__(self, changes, certificates, port=0):
+        """`changes` as in SERVERS."""
+        rows = GOOD | changes
         self.rows, self.context, self.said = rows, None, []
         self.done = threading.Event()  # with a connection
         self.address_family = socket.AF_INET6 if "address" in rows else socket.AF_INET
-        if "STARTTLS" in SERVERS[name]:
+        if "STARTTLS" in changes:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             kind = rows.get("certificate", "server")
             self.context.load_cert_chain(certificates / f"{kind}.pem", certificates / f"{kind}.key")
@@ -207,7 +209,7 @@ class Server(socketserver.ThreadingTCPServer):
                 with warnings.catch_warnings():  # that it is an old one is the point
                     warnings.simplefilter("ignore", DeprecationWarning)
                     self.context.minimum_version = self.context.maximum_version = rows["version"]
-        super().__init__((rows.get("address", "127.0.0.1"), 0), None)
+        super().__init__((rows.get("address", "127.0.0.1"), port), None)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
 
@@ -255,4 +257,4 @@ def write_certificates(folder):
 
 
 def start_all(names, certificates):
-    return {name: Nobody() if "nobody" in SERVERS[name] else Server(name, certificates) for name in names}
+    return {name: Nobody() if "nobody" in SERVERS[name] else Server(SERVERS[name], certificates) for name in names}

@@ -109,6 +109,17 @@ TEST(Options, PortsComeFromOptionTargetAndProtocol) {
   }
 }
 
+TEST(Options, AnOptionAndItsValueMayBeOneWord) {
+  EXPECT_EQ(good({"mx", "-p 587"}).plan.port, 587);
+  EXPECT_EQ(good({"-H  mx"}).plan.target.host, "mx");
+  EXPECT_EQ(good({"mx", "-w 5"}).plan.total.warning->text(), "5");
+  EXPECT_EQ(good({"mx", "-D 30,10"}).plan.tls.expiry->critical_days, 10);
+  EXPECT_TRUE(bad({"mx", "-S -P secret"}).starts_with("-S: more options in the same word"));
+  EXPECT_EQ(bad({"mx", "-p "}), "--port: got '', expected 1 to 65535");
+  EXPECT_EQ(bad({"mx", "-p", " 587"}), "--port: got ' 587', expected 1 to 65535");
+  EXPECT_EQ(good({"mx", "-e ESMTP"}).plan.dialogue.expect_banner, " ESMTP");
+}
+
 TEST(Options, UnixSocketsAreLmtp) {
   for (const char* target : {"unix:/run/lmtp", "/run/lmtp"}) {
     const Options options = good({"-H", target});
