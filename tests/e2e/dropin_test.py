@@ -3,6 +3,8 @@ exit code and first line, or a difference that stands in the tables behind dropi
 
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import tempfile
 import unittest
@@ -104,6 +106,28 @@ class DropIn(unittest.TestCase):
                 by_name = self.pairs.ours_of(case).result().outcome
                 self.assertEqual((by_option.code, by_option.text.split(" - 0.")[0]),
                                  (by_name.code, by_name.text.split(" - 0.")[0]))
+
+    def test_the_commands_of_the_document(self):
+        """Those that put it in the place of Debian's, and those that take it away, in a system that is a folder."""
+        root = self.folder / "root"
+        plugins = root / "usr/lib/nagios/plugins"
+        for folder in (plugins, root / "var/lib/dpkg/info", root / "var/lib/dpkg/updates"):
+            folder.mkdir(parents=True)
+        (root / "var/lib/dpkg/status").touch()
+        shutil.copy(THEIRS, plugins / "check_smtp")
+        (plugins / "check_smtp_probe").symlink_to(CHECK)
+        text = dropin_rows.document()
+        blocks = [block for block in re.findall(r"```sh\n(.*?)```", text, re.S) if "dpkg-divert" in block]
+        self.assertEqual(len(blocks), 2)
+        for block, ours in zip(blocks, (True, False)):
+            for line in block.replace("sudo ", "").splitlines():
+                words = [str(root) + word if word.startswith("/") else word for word in shlex.split(line)]
+                if words[0] == "dpkg-divert":
+                    words = ["dpkg-divert", f"--root={root}", *shlex.split(line)[1:]]
+                done = run(*words[1:], program=shutil.which(words[0], path="/usr/bin:/bin"))
+                self.assertEqual(done.code, 0, done.err)
+            self.assertIn("(smtp-probe " if ours else "v2.3.3", run("-V", program=plugins / "check_smtp").first)
+            self.assertEqual((plugins / "check_smtp.distrib").exists(), ours)
 
     def test_the_document_is_the_tables(self):
         self.assertEqual(dropin_rows.DOCUMENT.read_text(), dropin_rows.document(), "run tests/e2e/dropin_rows.py --write")
