@@ -272,7 +272,7 @@ JUDGEMENT = (
         theirs="waits until `-t` is over and is CRITICAL then, with `-q` too.",
         ours="waits two seconds; QUIT never worsens the state.",
         why="RFC 5321 gives the server nothing left to say.",
-        old="`--expect quit=221` makes it WARNING.",
+        old="none; with `--expect quit=221` it is WARNING.",
         shown=(
             Shown("silent at quit", "-t 3", "2 CRITICAL - Socket timeout after 3 seconds",
                   "0 SMTP OK - T sec. response time, 250 at ehlo"),

@@ -225,7 +225,7 @@ def table(shown):
 
 def section(number, difference):
     yield from (f"### {number}. {difference.title}", "")
-    yield f"- check_smtp {difference.theirs}"
+    yield f"- check_smtp: {difference.theirs}"
     yield f"- Here: {difference.ours}"
     if difference.why:
         yield f"- Why: {difference.why}"

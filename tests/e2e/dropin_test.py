@@ -38,6 +38,8 @@ class DropIn(unittest.TestCase):
         self.assertNotEqual(said.line, "")
         self.assertLessEqual(len(said.outcome.text.encode()), PRINTED)
         self.assertLessEqual(said.outcome.first.count("|"), 1)
+        if "|" in said.outcome.out:
+            self.assertIsNotNone(said.thresholds, said.outcome.out)  # `time` comes first, in check_smtp's form
 
     def test_the_old_one_is_2_3_3(self):
         self.assertIn("v2.3.3 ", run("-V", program=THEIRS).first)
