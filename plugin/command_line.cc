@@ -133,6 +133,16 @@ class Rewriter {
     }
   }
 
+  // Debian's definitions have '$ARG1$' in quotes, and "-p 587" in it is one word: to check_smtp's
+  // numbers the blank is nothing. In what goes to the server, or is compared, it counts.
+  static char* joined_value(const OptionRow& row, char* value) {
+    for (const OptionId text : {OptionId::ExpectBanner, OptionId::Command, OptionId::Response,
+                                OptionId::Authuser, OptionId::Authpass}) {
+      if (row.id == text) return value;
+    }
+    return value + std::strspn(value, " ");
+  }
+
   void old_spelling(OptionId id) { emit_next(option_row(id)); }
 
   // One word of letters: flags, and at the end one that takes a value, joined or in the next word.
@@ -147,11 +157,16 @@ class Rewriter {
           short_usage_ = true;
           continue;
         }
+        if (*letter == ' ') {  // what follows may be a secret
+          return fail(std::string(word, letter) +
+                      ": more options in the same word, expected a word for each; "
+                      "are there quotes around $ARG1$?");
+        }
         return fail(std::string("-").append(printable(std::string_view(letter, 1), 8)) +
                     ": unknown option");
       }
       if (row->argument != OptionArgument::None) {
-        if (letter[1] != '\0') return emit_value(*row, letter + 1);
+        if (letter[1] != '\0') return emit_value(*row, joined_value(*row, letter + 1));
         return emit_next(*row);
       }
       if (letter[1] == '\0') return emit_flag(*row);

@@ -30,6 +30,7 @@ enum class Situation : std::uint8_t {
   NoHandshake,
   SocketTimeout,
   ResponseMismatch,  // -R
+  Slow,              // and nothing else
 };
 
 Situation banner_situation(Reason reason) {
@@ -69,7 +70,12 @@ Situation handshake_situation(Reason reason) {
 
 // Only a failure that the verdict calls one has a situation: `--expect` may have made it OK.
 Situation situation_of(const ProbeResult& result, const Verdict& verdict) {
-  if (!result.failure || verdict.findings.empty()) return Situation::Plain;
+  if (verdict.findings.empty()) return Situation::Plain;
+  const bool only_slow =
+      std::all_of(verdict.findings.begin(), verdict.findings.end(),
+                  [](const Finding& finding) { return finding.reason == Reason::Slow; });
+  if (only_slow) return Situation::Slow;
+  if (!result.failure) return Situation::Plain;
   const Finding& first = verdict.findings.front();
   if (first.step != result.failure->step || first.reason != result.failure->reason) {
     return Situation::Plain;
@@ -196,6 +202,16 @@ std::string mismatch_line(const ProbeResult& result, const Verdict& verdict,
                       other_findings(verdict), response_time_tail(result), kFirstLineBytes);
 }
 
+// The time first, as check_smtp has it and graphs read it; then what took so long.
+std::string slow_line(const ProbeResult& result, const Verdict& verdict, std::string_view where) {
+  const Finding& first = verdict.findings.front();
+  const std::string head =
+      fmt::format("SMTP {} - {} sec. response time, {}{}{}: ", state_name(verdict.state),
+                  fixed_seconds(result.response_time(), 3), where, where.empty() ? "" : ", ",
+                  step_name(first.step));
+  return compose_line(head, first.text, other_findings(verdict), {}, kFirstLineBytes);
+}
+
 Summary summary_without_certificate(const ProbePlan& plan, const ProbeResult& result,
                                     const Verdict& verdict, std::string_view where) {
   switch (situation_of(result, verdict)) {
@@ -210,6 +226,8 @@ Summary summary_without_certificate(const ProbePlan& plan, const ProbeResult& re
       return {{handshake_line(result, verdict, where)}, 0};
     case Situation::ResponseMismatch:
       return {{mismatch_line(result, verdict, where)}, 0};
+    case Situation::Slow:
+      return {{slow_line(result, verdict, where)}, 0};
     case Situation::Unresolvable: {
       const std::string first = "check_smtp: Invalid hostname/address - " +
                                 printable_for_nagios(plan.target.host, kConnectLineBytes - 40);
@@ -233,6 +251,7 @@ Verdict check_smtp_verdict(const ProbeResult& result, Verdict verdict) {
     case Situation::NoHandshake:
     case Situation::SocketTimeout:
     case Situation::ResponseMismatch:
+    case Situation::Slow:
       return verdict;
     case Situation::NoStarttls:
     case Situation::BadBanner:

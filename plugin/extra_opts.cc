@@ -63,7 +63,7 @@ Result<std::string> default_file(const Surroundings& surroundings) {
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\v\f";
   const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
+  if (first == std::string_view::npos) return text.substr(0, 0);  // never null: it is compared
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 

@@ -149,6 +149,8 @@ constexpr std::array kRows = {
               "Texts and exit codes; check_smtp when started under that name."},
     OptionRow{Id::Output, 0, "output", "", Arg::Required, "text|json", kOnce, Rival::None,
               "json: the whole result as one object; the exit code stays."},
+    OptionRow{Id::OutputFormat, 0, "output-format", "", Arg::Required, "multi-line", kOnce,
+              Rival::None, "Accepted for compatibility with check_smtp 3.0; changes nothing."},
     OptionRow{Id::Verbose, 'v', "verbose", "", Arg::None, "", kMany, Rival::None,
               "The table of steps; twice: and the transcript; three times: and TLS, certificates "
               "and addresses."},

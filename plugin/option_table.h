@@ -62,6 +62,7 @@ enum class OptionId : std::uint8_t {
   ExtraOpts,
   Dialect,
   Output,
+  OutputFormat,
   Verbose,
   Explain,
   Version,

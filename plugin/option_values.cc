@@ -190,6 +190,12 @@ Done output(Draft& draft, Value value) {
   return choose(value, kChoices, draft.options.output);
 }
 
+// Of check_smtp 3.0, whose JSON hides the state behind exit code 0.
+Done output_format(Value value) {
+  if (value == "multi-line") return {};
+  return wanted(value, "multi-line; JSON is --output json");
+}
+
 Done verbose(Draft& draft) {
   if (draft.options.verbose < 3) ++draft.options.verbose;
   return {};
@@ -302,6 +308,8 @@ Done apply(Draft& draft, Id id, Value value) {
       return dialect(draft, value);
     case Id::Output:
       return output(draft, value);
+    case Id::OutputFormat:
+      return output_format(value);
     case Id::Verbose:
       return verbose(draft);
   }

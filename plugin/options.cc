@@ -76,6 +76,8 @@ Result<Target> find_target(const Settings& settings, const std::vector<std::stri
                    ", expected one host");
     }
   }
+  if (host.empty())
+    return error("--hostname: empty, expected a name, an address or a URL to probe");
   if (host.starts_with('/')) host.insert(0, "unix:");
   Result<Target> target = parse_target(host);
   if (!target) return error("--hostname: " + target.error().text);

@@ -21,7 +21,7 @@ OPTIONS = [
     (["-f"], ["--from", "value"]),
     # Targets.
     ([NO_HOST], ["--hostname", "missing"]),
-    ([NO_HOST, "-H", ""], ["--hostname", '""']),
+    ([NO_HOST, "-H", ""], ["--hostname", "empty", "a name"]),
     ([NO_HOST, "-H", "a b"], ["--hostname", "a b", "blank"]),
     ([NO_HOST, "-H", "127.0.0.1\r\nX"], ["--hostname", "control"]),
     ([NO_HOST, "-H", "http://127.0.0.1"], ["--hostname", "http://127.0.0.1", "smtp"]),
@@ -75,6 +75,7 @@ OPTIONS = [
     (["--greylisting", "unknown"], ["--greylisting", "unknown", "ok, warning, critical"]),
     (["--dialect", "klingon"], ["--dialect", "klingon", "native, check_smtp"]),
     (["--output", "xml"], ["--output", "xml", "text, json"]),
+    (["--output-format", "mp-test-json"], ["--output-format", "mp-test-json", "multi-line", "--output json"]),
     (["-A", "GSSAPI", "-U", "u", "-P", "p"], ["--authtype", "GSSAPI", "SCRAM-SHA-256"]),
     (["--expect", "lunch=250"], ["--expect", "lunch=250", "rcpt"]),
     (["--expect", "rcpt="], ["--expect"]),

@@ -114,6 +114,21 @@ TEST(Dialect, ResponseMismatch) {
       << out.lines[0];
 }
 
+TEST(Dialect, ATimeOverItsLimitAloneStandsFirst) {
+  const ProbeResult result = greeted();
+  Options options = old_options();
+  options.plan.total.warning = range("0.001");
+  const Shown out = shown(options, result);
+  EXPECT_EQ(out.exit_code, 1);
+  EXPECT_TRUE(out.lines[0].starts_with("SMTP WARNING - 0.030 sec. response time, "))
+      << out.lines[0];
+  EXPECT_NE(out.lines[0].find("(limit 0.001)|time=0.030000s;0.001000;"), std::string::npos)
+      << out.lines[0];
+  ProbeResult refusing = greeted();
+  refused(refusing, Step::Mail, 530, "5.7.0 no");
+  EXPECT_TRUE(shown(options, refusing).lines[0].starts_with("SMTP CRITICAL - mail: 530 5.7.0 no"));
+}
+
 TEST(Dialect, SocketTimeoutNamesTheStepAndKeepsPerfdata) {
   ProbeResult result = greeted();
   ran(result, Step::Rcpt, std::nullopt, std::chrono::milliseconds(9970)).reason = Reason::Timeout;

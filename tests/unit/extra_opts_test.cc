@@ -71,6 +71,7 @@ TEST(ExtraOpts, CommentsQuotesAndOtherSections) {
 TEST(ExtraOpts, FlagsTakeABooleanWord) {
   EXPECT_EQ(section("[check_smtp_probe]\nstarttls=yes\nlmtp=no\nsni=TRUE\nhelo=0\n"),
             "starttls sni");
+  EXPECT_EQ(section("[check_smtp_probe]\nstarttls =\nlmtp= \n"), "starttls lmtp");
   EXPECT_EQ(section("[check_smtp_probe]\nverbose=2\n"), "verbose verbose");
   EXPECT_EQ(section("[check_smtp_probe]\nstarttls=perhaps\n"),
             "x.ini:2: starttls: got 'perhaps', expected no value, yes or no");

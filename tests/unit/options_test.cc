@@ -83,7 +83,7 @@ TEST(Options, TheHostIsAnOptionOrAWord) {
   EXPECT_EQ(good({"-H", "mx", ""}).plan.target.host, "mx");
   EXPECT_EQ(bad({"-H", "a", "b"}), "--hostname: got 'a' and 'b', expected one host");
   EXPECT_EQ(bad({"a", "b"}), "--hostname: got 'a' and 'b', expected one host");
-  EXPECT_TRUE(bad({"-H", ""}).starts_with("--hostname: got "));
+  EXPECT_TRUE(bad({"-H", ""}).starts_with("--hostname: empty, expected "));
   EXPECT_TRUE(bad({"-H", "a b"}).starts_with("--hostname: got "));
   EXPECT_TRUE(bad({"http://mx"}).starts_with("--hostname: got "));
 }
@@ -107,6 +107,17 @@ TEST(Options, PortsComeFromOptionTargetAndProtocol) {
     EXPECT_EQ(bad({"mx", "-p", port}),
               "--port: got '" + std::string(port) + "', expected 1 to 65535");
   }
+}
+
+TEST(Options, AnOptionAndItsValueMayBeOneWord) {
+  EXPECT_EQ(good({"mx", "-p 587"}).plan.port, 587);
+  EXPECT_EQ(good({"-H  mx"}).plan.target.host, "mx");
+  EXPECT_EQ(good({"mx", "-w 5"}).plan.total.warning->text(), "5");
+  EXPECT_EQ(good({"mx", "-D 30,10"}).plan.tls.expiry->critical_days, 10);
+  EXPECT_TRUE(bad({"mx", "-S -P secret"}).starts_with("-S: more options in the same word"));
+  EXPECT_EQ(bad({"mx", "-p "}), "--port: got '', expected 1 to 65535");
+  EXPECT_EQ(bad({"mx", "-p", " 587"}), "--port: got ' 587', expected 1 to 65535");
+  EXPECT_EQ(good({"mx", "-e ESMTP"}).plan.dialogue.expect_banner, " ESMTP");
 }
 
 TEST(Options, UnixSocketsAreLmtp) {
@@ -468,6 +479,9 @@ TEST(Options, JudgementAndOutput) {
   EXPECT_EQ(options.output, OutputFormat::Json);
   EXPECT_TRUE(bad({"mx", "--greylisting", "unknown"}).starts_with("--greylisting: got 'unknown'"));
   EXPECT_TRUE(bad({"mx", "--output", "xml"}).starts_with("--output: got 'xml'"));
+  EXPECT_EQ(good({"mx", "--output-format", "multi-line"}).output, OutputFormat::Text);
+  EXPECT_EQ(bad({"mx", "--output-format", "mp-test-json"}),
+            "--output-format: got 'mp-test-json', expected multi-line; JSON is --output json");
   EXPECT_TRUE(bad({"mx", "--require-extension", "A B"}).starts_with("--require-extension: got"));
 }
 
