@@ -14,7 +14,7 @@ CONTAINER = {
     "name!": str, "image!": str, "imagePullPolicy": str, "command": [str], "args": [str],
     "ports": [{"name": str, "containerPort!": int, "protocol": str}],
     "env": [{"name!": str, "value": str}],
-    "lifecycle": {"preStop": {"exec": {"command!": [str]}}},
+    "lifecycle": {"preStop": {"exec": {"command!": [str]}, "sleep": {"seconds!": int}}},
     "livenessProbe": HEALTH, "readinessProbe": HEALTH, "startupProbe": HEALTH,
     "resources": {"requests": {"cpu": QUANTITY, "memory": QUANTITY}, "limits": {"cpu": QUANTITY, "memory": QUANTITY}},
     "securityContext": {"allowPrivilegeEscalation": bool, "readOnlyRootFilesystem": bool, "capabilities": {"drop": [str]}},

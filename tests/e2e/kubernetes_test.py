@@ -129,7 +129,7 @@ class References(ManifestCase):
         self.assertEqual(container, {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                      "capabilities": {"drop": ["ALL"]}})
         self.assertIs(pod["automountServiceAccountToken"], False)
-        waits = float(self.container["lifecycle"]["preStop"]["exec"]["command"][-1])
+        waits = self.container["lifecycle"]["preStop"]["sleep"]["seconds"]
         self.assertGreater(pod["terminationGracePeriodSeconds"], LONGEST_DEADLINE + waits)
 
 
