@@ -124,12 +124,15 @@ class NameServer:
         for run in (self._serve_udp, self._serve_tcp):
             threading.Thread(target=run, daemon=True).start()
 
+    def behaviour(self, question):
+        return self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN))(question)
+
     def _answer(self, packet, tcp, send):
         try:
             question = Question(packet, tcp)
             with self.lock:
                 self.asked[question.name] = self.asked.get(question.name, 0) + 1
-            answer = self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN))(question)
+            answer = self.behaviour(question)
             if answer is not None:
                 send(answer)
         except (OSError, IndexError, struct.error):

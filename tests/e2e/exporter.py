@@ -1,6 +1,7 @@
 """The real exporter as a process, peers made of a function, and the other daemons of the ecosystem."""
 
 import atexit
+import contextlib
 import json
 import os
 import pathlib
@@ -201,8 +202,9 @@ class Listener:
     """A peer made of a function: `serve(socket)` runs in a thread for each connection. Counts those that are open
     at the same time."""
 
-    def __init__(self, serve, context=None):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    def __init__(self, serve, context=None, address=("127.0.0.1", 0)):
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.listener = socket.create_server(address, family=family, backlog=4096)
         self.port = self.listener.getsockname()[1]
         self.target = f"127.0.0.1:{self.port}"
         self.serve = serve
@@ -227,7 +229,8 @@ class Listener:
     def _serve(self, one):
         try:
             one.settimeout(PATIENCE)
-            self.serve(self.context.wrap_socket(one, server_side=True) if self.context else one)
+            with self.context.wrap_socket(one, server_side=True) if self.context else contextlib.nullcontext(one) as end:
+                self.serve(end)
         except (OSError, ValueError):
             pass
         finally:
@@ -269,6 +272,31 @@ def talking(pause=0.0, banner="220 mx.test ESMTP", ehlo="250 mx.test"):
             connection.sendall(b"221 bye\r\n" if quits else ehlo.encode() + b"\r\n")
             if quits:
                 return
+    return serve
+
+
+def talking_tls(context, pause=0.0):
+    """The same with STARTTLS."""
+    def serve(connection):
+        lines = connection.makefile("rb")
+        time.sleep(pause)
+        connection.sendall(b"220 mx.test ESMTP\r\n")
+        for line in lines:
+            if line.upper().startswith(b"QUIT"):
+                connection.sendall(b"221 bye\r\n")
+                return
+            if line.upper().startswith(b"STARTTLS"):
+                connection.sendall(b"220 go ahead\r\n")
+                break
+            connection.sendall(b"250-mx.test\r\n250 STARTTLS\r\n")
+        else:
+            return
+        with context.wrap_socket(connection, server_side=True) as secured, secured.makefile("rb") as lines:
+            for line in lines:
+                quits = line.upper().startswith(b"QUIT")
+                secured.sendall(b"221 bye\r\n" if quits else b"250 mx.test\r\n")
+                if quits:
+                    return
     return serve
 
 
