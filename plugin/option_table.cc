@@ -149,9 +149,16 @@ constexpr std::array kRows = {
               "Texts and exit codes; check_smtp when started under that name."},
     OptionRow{Id::Output, 0, "output", "", Arg::Required, "text|json", kOnce, Rival::None,
               "json: the whole result as one object; the exit code stays."},
+    OptionRow{Id::ExitCode, 0, "exit-code", "", Arg::Required, "state|step", kOnce, Rival::None,
+              "step: what is not OK exits with the code of the step that the first line names, for "
+              "scripts; the codes are below. Default: state."},
     OptionRow{Id::Verbose, 'v', "verbose", "", Arg::None, "", kMany, Rival::None,
               "The table of steps; twice: and the transcript; three times: and TLS, certificates "
               "and addresses."},
+    OptionRow{Id::Watch, 0, "watch", "", Arg::Required, "N[,COUNT]", kOnce, Rival::None,
+              "Probe every N seconds (0.1 to 86400; 10 at least with --send) until interrupted, or "
+              "COUNT times, and show the times of the steps in a table. Exits with the code of the "
+              "worst probe."},
     OptionRow{Id::Explain, 0, "explain", "", Arg::Required, "CODE", kOnce, Rival::None,
               "Say what a reply code or an enhanced status such as 5.7.1 means; no network."},
     OptionRow{Id::Version, 'V', "version", "", Arg::None, "", kOnce, Rival::None,

@@ -190,6 +190,12 @@ Done output(Draft& draft, Value value) {
   return choose(value, kChoices, draft.options.output);
 }
 
+Done exit_codes(Draft& draft, Value value) {
+  constexpr std::pair<std::string_view, ExitCodes> kChoices[] = {{"state", ExitCodes::State},
+                                                                 {"step", ExitCodes::Step}};
+  return choose(value, kChoices, draft.options.exit_codes);
+}
+
 Done verbose(Draft& draft) {
   if (draft.options.verbose < 3) ++draft.options.verbose;
   return {};
@@ -302,8 +308,12 @@ Done apply(Draft& draft, Id id, Value value) {
       return dialect(draft, value);
     case Id::Output:
       return output(draft, value);
+    case Id::ExitCode:
+      return exit_codes(draft, value);
     case Id::Verbose:
       return verbose(draft);
+    case Id::Watch:
+      return into(parse_watch(value), draft.options.watch);
   }
   return {};
 }

@@ -19,6 +19,7 @@ namespace smtpprobe {
 struct Draft {
   Options options;
   std::uint64_t given = 0;  // a bit for each OptionId
+  static_assert(static_cast<unsigned>(OptionId::Help) < 64);
   PerStep<bool> step_expected{};
   std::optional<int> port;
   std::optional<Step> until;

@@ -258,6 +258,11 @@ Result<void> settle_depth(Draft& draft) {
       return error(dashed(option_row(id)) + ": needs --send");
     }
   }
+  constexpr std::chrono::seconds kBetweenMessages(10);
+  const std::optional<WatchPlan>& watch = draft.options.watch;
+  if (sends && watch && watch->every < kBetweenMessages) {
+    return error("--watch: delivers a message each time, expected 10 seconds at least");
+  }
   plan.message.reset();
   if (sends) plan.message = std::move(draft.message);
   if (draft.until) {
