@@ -53,6 +53,7 @@ Rendered run(std::span<char*> argv) {
   if (options->short_usage) return Rendered{short_usage(options->program_name), kUnknown};
   if (options->version) return Rendered{version_text(options->program_name), kUnknown};
   if (options->explain) return explained(*options);
+  if (options->modules) return Rendered{*options->modules, 0};
   return options->watch ? watch(*options) : probed(*options);
 }
 

@@ -141,6 +141,8 @@ constexpr std::array kRows = {
               "Configuration of smtp_probe_exporter; needs --module."},
     OptionRow{Id::Module, 0, "module", "", Arg::Required, "NAME", kOnce, Rival::None,
               "Module of it (or a built-in one) to take; the other options override it."},
+    OptionRow{Id::ListModules, 0, "list-modules", "", Arg::None, "", kOnce, Rival::None,
+              "Print the names of the modules, one a line; no network, exit 0."},
     OptionRow{Id::ExtraOpts, 0, "extra-opts", "", Arg::Optional, "[SECTION][@FILE]", kMany,
               Rival::None,
               "Options from an ini file; the command line beats them. Default: the section named "
@@ -181,7 +183,7 @@ constexpr bool in_order_of_id() {
   for (std::size_t i = 0; i < kRows.size(); ++i) {
     if (static_cast<std::size_t>(kRows[i].id) != i) return false;
   }
-  return kRows.size() == static_cast<std::size_t>(Id::Help) + 1;
+  return kRows.size() == kOptionCount;
 }
 static_assert(in_order_of_id());
 

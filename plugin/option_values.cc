@@ -216,6 +216,7 @@ Done apply(Draft& draft, Id id, Value value) {
     case Id::AuthInsecure:
     case Id::Config:
     case Id::Module:
+    case Id::ListModules:
     case Id::ExtraOpts:
     case Id::Explain:
     case Id::Version:
@@ -322,7 +323,7 @@ Done apply(Draft& draft, Id id, Value value) {
 
 Result<void> apply_setting(Draft& draft, const Setting& setting) {
   const Done done = apply(draft, setting.row->id, setting.value);
-  draft.given |= std::uint64_t{1} << static_cast<unsigned>(setting.row->id);
+  draft.given.set(static_cast<std::size_t>(setting.row->id));
   if (!done) return error(setting.name() + ": " + done.error().text);
   return {};
 }

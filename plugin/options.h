@@ -42,6 +42,7 @@ struct Options {
   bool short_usage = false;  // -?
   bool version = false;
   std::optional<std::string> explain;  // "550" or "5.7.1", unchecked
+  std::optional<std::string> modules;  // their names, one a line
 };
 
 // What the options depend on beside argv.
