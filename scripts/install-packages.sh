@@ -9,7 +9,7 @@ build=(g++ cmake ninja-build libboost1.81-dev libexpected-dev libfmt-dev libc-ar
 test=(git openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
   dovecot-lmtpd dovecot-submissiond man-db prometheus prometheus-pushgateway prometheus-blackbox-exporter
   chromium wrk iproute2 time clang-16 libclang-rt-16-dev llvm-16 icinga2-bin icinga2-common nagios4-core haproxy lintian
-  debootstrap swaks)
+  debootstrap swaks bash-completion)
 
 wanted=()
 for set in "$@"; do

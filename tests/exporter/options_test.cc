@@ -338,7 +338,7 @@ TEST(ExporterOptions, WhatCanDoNothingIsRefused) {
       EXPECT_EQ(bad(words), name + ": needs --once");
     }
   }
-  EXPECT_EQ(serving, 6U);
+  EXPECT_EQ(serving, 7U);
   EXPECT_EQ(one_shot, 5U);
   EXPECT_EQ(bad({"--once", "mx", "--push.job=x"}), "--push.job: needs --push.url");
   EXPECT_EQ(bad({"--once", "mx", "--push.grouping=x=y"}), "--push.grouping: needs --push.url");
