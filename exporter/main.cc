@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/config/config.h"
 #include "exporter/log.h"
 #include "exporter/one_shot.h"
 #include "exporter/options.h"
@@ -30,6 +31,19 @@ int say(std::string_view text) {
   return std::fflush(stdout) == 0 && whole ? 0 : 1;
 }
 
+int list_modules(const std::string& config_file) {
+  const Result<Config> config =
+      config_file.empty() ? Result<Config>(built_in_config()) : load_config(config_file);
+  if (!config) {
+    const std::string line = "smtp_probe_exporter: " + config.error().text + '\n';
+    std::fputs(line.c_str(), stderr);
+    return 1;
+  }
+  std::string names;
+  for (const auto& [name, module] : config->modules) names += name + '\n';
+  return say(names);
+}
+
 int run(std::span<char* const> argv) {
   const Result<ExporterOptions> options = parse_exporter_options(argv);
   if (!options) {
@@ -39,6 +53,7 @@ int run(std::span<char* const> argv) {
   }
   if (options->help) return say(help_text());
   if (options->version) return say(version_text());
+  if (options->config_modules) return list_modules(options->config_file);
   set_up_log(options->log_level, options->log_format);
   if (options->config_check) return check_config(*options);
   return options->once ? run_once(*options) : serve(*options);

@@ -22,6 +22,8 @@ constexpr std::array kRows = {
     FlagRow{Id::ConfigCheck, 0, "config.check", Arg::None, "", "", kOnce, Use::Serving,
             "Read the configuration, and the file of --web.config.file where that is given, say "
             "what is wrong with them and exit: 0 good, 1 bad."},
+    FlagRow{Id::ConfigModules, 0, "config.modules", Arg::None, "", "", kOnce, Use::Serving,
+            "Print the names of the modules, one a line, and exit."},
 
     FlagRow{Id::ListenAddress, 0, "web.listen-address", Arg::Required, "ADDRESS", ":9725", kMany,
             Use::Serving,

@@ -11,6 +11,7 @@ namespace smtpprobe {
 enum class FlagId : std::uint8_t {
   ConfigFile,
   ConfigCheck,
+  ConfigModules,
   ListenAddress,
   WebConfigFile,
   ExternalUrl,

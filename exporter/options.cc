@@ -214,6 +214,9 @@ Result<void> apply(const Setting& setting, Draft& draft) {
     case Id::ConfigCheck:
       options.config_check = true;
       return {};
+    case Id::ConfigModules:
+      options.config_modules = true;
+      return {};
     case Id::ListenAddress:
       return add_listen(row, value, draft);
     case Id::WebConfigFile:

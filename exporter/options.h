@@ -47,6 +47,7 @@ struct OneShotOptions {
 struct ExporterOptions {
   std::string config_file;  // empty: the built-in modules
   bool config_check = false;
+  bool config_modules = false;
   std::vector<ListenAddress> listen{{"", kExporterPort}};  // at least one
   std::string web_config_file;                             // empty: none
   // "https://mon.example.net/smtp", "/smtp" or empty: what links and redirects begin with, without

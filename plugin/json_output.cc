@@ -7,6 +7,7 @@
 
 #include "common/probe/printable.h"
 #include "common/probe/time_text.h"
+#include "plugin/exit_code.h"
 
 namespace smtpprobe {
 namespace {
@@ -181,7 +182,8 @@ Json result_json(const ProbeResult& result, const Verdict& verdict) {
 }  // namespace
 
 std::string json_text(const Options& options, std::span<const ProbeResult> results,
-                      std::span<const Verdict> verdicts, State state, std::string_view headline) {
+                      std::span<const Verdict> verdicts, const Verdict& worst,
+                      std::string_view headline) {
   Json findings = Json::array();
   Json list = Json::array();
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -195,14 +197,14 @@ std::string json_text(const Options& options, std::span<const ProbeResult> resul
       {"program", clean(options.program_name)},
       {"version", SMTPPROBE_VERSION},
       {"target", clean(options.plan.target.text(options.plan.port))},
-      {"state", state_name(state)},
-      {"exit_code", static_cast<int>(state)},
+      {"state", state_name(worst.state)},
+      {"exit_code", exit_code(options.exit_codes, worst)},
       {"headline", headline},
       {"findings", std::move(findings)},
       {"results", std::move(list)},
   };
   // All of it is valid UTF-8 already; should it not be, a replaced byte beats no answer.
-  return whole.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+  return whole.dump(options.watch ? -1 : 2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace smtpprobe

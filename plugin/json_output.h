@@ -11,9 +11,10 @@
 
 namespace smtpprobe {
 
-// `verdicts` has one for each of `results`; `state` is the worst of them and `headline` the first
-// line of the text output, sanitised.
+// `verdicts` has one for each of `results`; `worst` is the worst of them and `headline` the first
+// line of the text output, sanitised. On one line when it is one of many (--watch).
 std::string json_text(const Options& options, std::span<const ProbeResult> results,
-                      std::span<const Verdict> verdicts, State state, std::string_view headline);
+                      std::span<const Verdict> verdicts, const Verdict& worst,
+                      std::string_view headline);
 
 }  // namespace smtpprobe

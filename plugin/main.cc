@@ -1,5 +1,6 @@
 // check_smtp_probe: options in, one probe, its rendering out, in one write where the reader takes
-// it. Law: whatever happens, something is on stdout and the exit code is 0 to 3.
+// it; with --watch many. Law: whatever happens, something is on stdout, and the exit code is 0 to 3
+// or one of exit_code.h.
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,20 +16,14 @@
 #include "common/smtp/reply_code.h"
 #include "plugin/options.h"
 #include "plugin/output.h"
+#include "plugin/terminal.h"
 #include "plugin/usage.h"
+#include "plugin/watch.h"
 
 namespace smtpprobe {
 namespace {
 
 constexpr int kUnknown = static_cast<int>(State::Unknown);
-
-bool is_set(const char* variable) {
-  const char* const value = std::getenv(variable);
-  return value != nullptr && *value != '\0';
-}
-
-// https://no-color.org
-bool wants_colour() { return isatty(STDOUT_FILENO) == 1 && !is_set("NO_COLOR"); }
 
 Rendered explained(const Options& options) {
   if (std::optional<std::string> text = explain(*options.explain)) {
@@ -57,7 +52,9 @@ Rendered run(std::span<char*> argv) {
   if (options->help) return Rendered{help_text(options->program_name), kUnknown};
   if (options->short_usage) return Rendered{short_usage(options->program_name), kUnknown};
   if (options->version) return Rendered{version_text(options->program_name), kUnknown};
-  return options->explain ? explained(*options) : probed(*options);
+  if (options->explain) return explained(*options);
+  if (options->modules) return Rendered{*options->modules, 0};
+  return options->watch ? watch(*options) : probed(*options);
 }
 
 Rendered broken(std::string_view what) {

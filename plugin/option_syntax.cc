@@ -9,6 +9,9 @@ namespace {
 
 constexpr long kMaxTimeout = 86'400;
 constexpr double kMaxDays = 36'500;
+constexpr double kShortestWatch = 0.1;
+constexpr double kLongestWatch = 86'400;
+constexpr std::uint64_t kMaxWatched = 1'000'000'000'000;
 constexpr std::size_t kMaxKeyword = 64;
 
 // All of `text` as digits, at most one '.' among them where `Number` is a floating one.
@@ -82,6 +85,21 @@ Result<ExpiryThresholds> parse_expiry(std::string_view text) {
     return wanted(text, "W or W,C in days, 0 to 36500");
   }
   return ExpiryThresholds{*warning, *critical};
+}
+
+Result<WatchPlan> parse_watch(std::string_view text) {
+  constexpr std::string_view kExpected =
+      "N or N,COUNT: seconds from 0.1 to 86400, and perhaps after how many probes to end";
+  const std::size_t comma = text.find(',');
+  const std::optional<double> every = unsigned_number<double>(text.substr(0, comma));
+  std::optional<std::uint64_t> count = 0;
+  if (comma != std::string_view::npos) {
+    count = unsigned_number<std::uint64_t>(text.substr(comma + 1));
+    if (!count || *count == 0 || *count > kMaxWatched) return wanted(text, kExpected);
+  }
+  if (!every || *every < kShortestWatch || *every > kLongestWatch) return wanted(text, kExpected);
+  return WatchPlan{std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*every)),
+                   *count};
 }
 
 Result<Step> parse_until(std::string_view text) {

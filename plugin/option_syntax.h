@@ -15,6 +15,7 @@
 #include "common/smtp/reply_code.h"
 #include "common/smtp/reply_pattern.h"
 #include "common/smtp/step.h"
+#include "plugin/options.h"
 
 namespace smtpprobe {
 
@@ -24,6 +25,9 @@ struct TimeoutValue {
   std::optional<State> state;
 };
 Result<TimeoutValue> parse_timeout(std::string_view text);
+
+// --watch: "N" or "N,COUNT"; N in seconds, 0.1 to 86400, COUNT 1 to a million million.
+Result<WatchPlan> parse_watch(std::string_view text);
 
 // -D: "W" or "W,C" in days; W below C is accepted, as check_smtp does.
 Result<ExpiryThresholds> parse_expiry(std::string_view text);

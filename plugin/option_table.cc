@@ -141,6 +141,8 @@ constexpr std::array kRows = {
               "Configuration of smtp_probe_exporter; needs --module."},
     OptionRow{Id::Module, 0, "module", "", Arg::Required, "NAME", kOnce, Rival::None,
               "Module of it (or a built-in one) to take; the other options override it."},
+    OptionRow{Id::ListModules, 0, "list-modules", "", Arg::None, "", kOnce, Rival::None,
+              "Print the names of the modules, one a line; no network, exit 0."},
     OptionRow{Id::ExtraOpts, 0, "extra-opts", "", Arg::Optional, "[SECTION][@FILE]", kMany,
               Rival::None,
               "Options from an ini file; the command line beats them. Default: the section named "
@@ -151,9 +153,16 @@ constexpr std::array kRows = {
               "json: the whole result as one object; the exit code stays."},
     OptionRow{Id::OutputFormat, 0, "output-format", "", Arg::Required, "multi-line", kOnce,
               Rival::None, "Accepted for compatibility with check_smtp 3.0; changes nothing."},
+    OptionRow{Id::ExitCode, 0, "exit-code", "", Arg::Required, "state|step", kOnce, Rival::None,
+              "step: what is not OK exits with the code of the step that the first line names, for "
+              "scripts; the codes are below. Default: state."},
     OptionRow{Id::Verbose, 'v', "verbose", "", Arg::None, "", kMany, Rival::None,
               "The table of steps; twice: and the transcript; three times: and TLS, certificates "
               "and addresses."},
+    OptionRow{Id::Watch, 0, "watch", "", Arg::Required, "N[,COUNT]", kOnce, Rival::None,
+              "Probe every N seconds (0.1 to 86400; 10 at least with --send) until interrupted, or "
+              "COUNT times, and show the times of the steps in a table. Exits with the code of the "
+              "worst probe."},
     OptionRow{Id::Explain, 0, "explain", "", Arg::Required, "CODE", kOnce, Rival::None,
               "Say what a reply code or an enhanced status such as 5.7.1 means; no network."},
     OptionRow{Id::Version, 'V', "version", "", Arg::None, "", kOnce, Rival::None,
@@ -176,7 +185,7 @@ constexpr bool in_order_of_id() {
   for (std::size_t i = 0; i < kRows.size(); ++i) {
     if (static_cast<std::size_t>(kRows[i].id) != i) return false;
   }
-  return kRows.size() == static_cast<std::size_t>(Id::Help) + 1;
+  return kRows.size() == kOptionCount;
 }
 static_assert(in_order_of_id());
 

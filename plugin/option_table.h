@@ -2,6 +2,7 @@
 // this table. An option is added here, in option_values.cc's switch and in the man page.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -59,15 +60,20 @@ enum class OptionId : std::uint8_t {
   Timeout,
   Config,
   Module,
+  ListModules,
   ExtraOpts,
   Dialect,
   Output,
   OutputFormat,
+  ExitCode,
   Verbose,
+  Watch,
   Explain,
   Version,
   Help,
 };
+
+inline constexpr std::size_t kOptionCount = static_cast<std::size_t>(OptionId::Help) + 1;
 
 enum class OptionArgument : std::uint8_t {
   None,

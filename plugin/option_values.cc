@@ -196,6 +196,12 @@ Done output_format(Value value) {
   return wanted(value, "multi-line; JSON is --output json");
 }
 
+Done exit_codes(Draft& draft, Value value) {
+  constexpr std::pair<std::string_view, ExitCodes> kChoices[] = {{"state", ExitCodes::State},
+                                                                 {"step", ExitCodes::Step}};
+  return choose(value, kChoices, draft.options.exit_codes);
+}
+
 Done verbose(Draft& draft) {
   if (draft.options.verbose < 3) ++draft.options.verbose;
   return {};
@@ -216,6 +222,7 @@ Done apply(Draft& draft, Id id, Value value) {
     case Id::AuthInsecure:
     case Id::Config:
     case Id::Module:
+    case Id::ListModules:
     case Id::ExtraOpts:
     case Id::Explain:
     case Id::Version:
@@ -310,8 +317,12 @@ Done apply(Draft& draft, Id id, Value value) {
       return output(draft, value);
     case Id::OutputFormat:
       return output_format(value);
+    case Id::ExitCode:
+      return exit_codes(draft, value);
     case Id::Verbose:
       return verbose(draft);
+    case Id::Watch:
+      return into(parse_watch(value), draft.options.watch);
   }
   return {};
 }
@@ -320,7 +331,7 @@ Done apply(Draft& draft, Id id, Value value) {
 
 Result<void> apply_setting(Draft& draft, const Setting& setting) {
   const Done done = apply(draft, setting.row->id, setting.value);
-  draft.given |= std::uint64_t{1} << static_cast<unsigned>(setting.row->id);
+  draft.given.set(static_cast<std::size_t>(setting.row->id));
   if (!done) return error(setting.name() + ": " + done.error().text);
   return {};
 }

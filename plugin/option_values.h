@@ -1,7 +1,8 @@
 // What each option does to a plan in the making.
 #pragma once
 
-#include <cstdint>
+#include <bitset>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ namespace smtpprobe {
 // module has it; the rest waits for the last of them.
 struct Draft {
   Options options;
-  std::uint64_t given = 0;  // a bit for each OptionId
+  std::bitset<kOptionCount> given;
   PerStep<bool> step_expected{};
   std::optional<int> port;
   std::optional<Step> until;
@@ -32,7 +33,7 @@ struct Draft {
   std::optional<std::string> token;
   MessagePlan message;
 
-  bool has(OptionId id) const { return (given >> static_cast<unsigned>(id) & 1U) != 0; }
+  bool has(OptionId id) const { return given[static_cast<std::size_t>(id)]; }
 };
 
 // The error names the option, what it got and what it wants; for an ini file, file and line too.

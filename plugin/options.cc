@@ -84,6 +84,14 @@ Result<Target> find_target(const Settings& settings, const std::vector<std::stri
   return target;
 }
 
+// `file` may be null.
+Result<Config> config_of(const Setting* file) {
+  if (file == nullptr) return built_in_config();
+  Result<Config> config = load_config(file->value);
+  if (!config) return error(file->name() + ": " + config.error().text);
+  return config;
+}
+
 std::string module_names(const Config& config) {
   std::string names;
   for (const auto& [name, module] : config.modules) names += (names.empty() ? "" : ", ") + name;
@@ -97,9 +105,8 @@ Result<ProbePlan> base_plan(const Settings& settings, Target target) {
   ProbePlan empty;
   empty.target = target;
   if (file == nullptr && name == nullptr) return empty;
-  const Result<Config> config =
-      file == nullptr ? Result<Config>(built_in_config()) : load_config(file->value);
-  if (!config) return error(file->name() + ": " + config.error().text);
+  const Result<Config> config = config_of(file);
+  if (!config) return Unexpected(config.error());
   if (name == nullptr) {
     return error(file->name() + ": needs --module, expected one of " + module_names(*config));
   }
@@ -260,6 +267,11 @@ Result<void> settle_depth(Draft& draft) {
       return error(dashed(option_row(id)) + ": needs --send");
     }
   }
+  constexpr std::chrono::seconds kBetweenMessages(10);
+  const std::optional<WatchPlan>& watch = draft.options.watch;
+  if (sends && watch && watch->every < kBetweenMessages) {
+    return error("--watch: delivers a message each time, expected 10 seconds at least");
+  }
   plan.message.reset();
   if (sends) plan.message = std::move(draft.message);
   if (draft.until) {
@@ -376,6 +388,13 @@ Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroun
   Result<CommandLine> line = read_command_line(argv);
   if (!line) return Unexpected(line.error());
   if (ask_instead(*line, options)) return options;
+  if (last_of(line->settings, Id::ListModules) != nullptr) {
+    const Result<Config> config = config_of(last_of(line->settings, Id::Config));
+    if (!config) return Unexpected(config.error());
+    options.modules.emplace();
+    for (const auto& [name, module] : config->modules) *options.modules += name + '\n';
+    return options;
+  }
 
   const Result<Settings> settings = with_extra_opts(std::move(line->settings), !line->words.empty(),
                                                     options.program_name, surroundings);

@@ -20,12 +20,21 @@ enum class Dialect : std::uint8_t {
   CheckSmtp,  // the texts and exit codes that configurations made for check_smtp rely on
 };
 enum class OutputFormat : std::uint8_t { Text, Json };
+enum class ExitCodes : std::uint8_t { State, Step };  // see exit_code.h
+
+// --watch
+struct WatchPlan {
+  Duration every{};         // from the start of a probe to the start of the next
+  std::uint64_t count = 0;  // probes to make; 0: until interrupted
+};
 
 struct Options {
   ProbePlan plan;
   Dialect dialect = Dialect::Native;
   OutputFormat output = OutputFormat::Text;
-  int verbose = 0;           // 0 to 3
+  ExitCodes exit_codes = ExitCodes::State;
+  int verbose = 0;  // 0 to 3
+  std::optional<WatchPlan> watch;
   std::string program_name;  // the basename it was started under: "check_smtp_probe"
   // What was asked for instead of a probe; the plan is not filled in then. At most one counts, in
   // this order.
@@ -33,6 +42,7 @@ struct Options {
   bool short_usage = false;  // -?
   bool version = false;
   std::optional<std::string> explain;  // "550" or "5.7.1", unchecked
+  std::optional<std::string> modules;  // their names, one a line
 };
 
 // What the options depend on beside argv.

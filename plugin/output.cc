@@ -7,7 +7,7 @@
 #include "common/probe/printable.h"
 #include "common/probe/verdict.h"
 #include "plugin/dialect.h"
-#include "plugin/headline.h"
+#include "plugin/exit_code.h"
 #include "plugin/json_output.h"
 #include "plugin/perfdata.h"
 #include "plugin/verbose.h"
@@ -29,7 +29,7 @@ std::string sanitised_once(const std::string& text) {
   return clean;
 }
 
-std::vector<Verdict> judge_all(const Options& options, std::span<const ProbeResult> results) {
+std::vector<Verdict> verdicts_of(const Options& options, std::span<const ProbeResult> results) {
   std::vector<Verdict> verdicts;
   for (const ProbeResult& result : results) {
     Verdict verdict = judge(options.plan, result);
@@ -78,36 +78,41 @@ std::string all_perfdata(const Options& options, std::span<const ProbeResult> re
   return text;
 }
 
+}  // namespace
+
+Judged judge_all(const Options& options, std::span<const ProbeResult> results) {
+  Judged judged;
+  judged.verdicts = verdicts_of(options, results);
+  judged.worst = index_of_worst(judged.verdicts);
+  const ProbeResult& result = results[judged.worst];
+  const std::string at = where(results, judged.verdicts, judged.worst);
+  judged.summary = options.dialect == Dialect::CheckSmtp
+                       ? check_smtp_summary(options.plan, result, judged.verdict(), at)
+                       : Summary{{headline(result, judged.verdict(), at, kFirstLineBytes)}, 0};
+  return judged;
+}
+
 std::string long_text(const Options& options, std::span<const ProbeResult> results,
-                      const std::vector<Verdict>& verdicts, bool colour) {
+                      const Judged& judged, bool colour) {
   std::string text;
   for (std::size_t i = 0; i < results.size() && options.verbose > 0; ++i) {
     if (results.size() > 1) {
       text += fmt::format("{}: {}\n", endpoint_name(results[i].endpoint),
-                          state_name(verdicts[i].state));
+                          state_name(judged.verdicts[i].state));
     }
-    text += verbose_text(options.plan, results[i], verdicts[i], options.verbose, colour);
+    text += verbose_text(options.plan, results[i], judged.verdicts[i], options.verbose, colour);
   }
   return text;
 }
 
-}  // namespace
-
-Rendered render(const Options& options, std::span<const ProbeResult> results, bool colour) {
-  if (results.empty()) return {"SMTP UNKNOWN - resolve: nothing was probed\n", 3};
-  const std::vector<Verdict> verdicts = judge_all(options, results);
-  const std::size_t worst = index_of_worst(verdicts);
-  const ProbeResult& result = results[worst];
-  const Verdict& verdict = verdicts[worst];
-  const std::string at = where(results, verdicts, worst);
-  const Summary summary = options.dialect == Dialect::CheckSmtp
-                              ? check_smtp_summary(options.plan, result, verdict, at)
-                              : Summary{{headline(result, verdict, at, kFirstLineBytes)}, 0};
-
+Rendered render(const Options& options, std::span<const ProbeResult> results, const Judged& judged,
+                bool colour) {
+  const Summary& summary = judged.summary;
   Rendered rendered;
-  rendered.exit_code = static_cast<int>(verdict.state);
+  rendered.exit_code = exit_code(options.exit_codes, judged.verdict());
   if (options.output == OutputFormat::Json) {
-    rendered.text = json_text(options, results, verdicts, verdict.state, summary.lines.front());
+    rendered.text =
+        json_text(options, results, judged.verdicts, judged.verdict(), summary.lines.front());
     return rendered;
   }
   const std::string data = all_perfdata(options, results);
@@ -116,8 +121,13 @@ Rendered render(const Options& options, std::span<const ProbeResult> results, bo
     if (summary.perfdata_at == i && !data.empty()) rendered.text += '|' + data;
     rendered.text += '\n';
   }
-  rendered.text += long_text(options, results, verdicts, colour);
+  rendered.text += long_text(options, results, judged, colour);
   return rendered;
+}
+
+Rendered render(const Options& options, std::span<const ProbeResult> results, bool colour) {
+  if (results.empty()) return {"SMTP UNKNOWN - resolve: nothing was probed\n", 3};
+  return render(options, results, judge_all(options, results), colour);
 }
 
 Rendered render_usage_error(const std::string& program, const Error& error, Dialect dialect) {

@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "common/probe/result.h"
+#include "common/probe/verdict.h"
 #include "common/smtp/error.h"
+#include "plugin/headline.h"
 #include "plugin/options.h"
 
 namespace smtpprobe {
@@ -18,11 +20,28 @@ inline constexpr std::size_t kFirstLineBytes = 512;
 
 struct Rendered {
   std::string text;   // for stdout, with its last line end
-  int exit_code = 3;  // 0 to 3
+  int exit_code = 3;  // see exit_code.h
 };
 
-// Of one endpoint or several: the state is the worst of all, the first line that of the worst.
+// The verdicts of one endpoint or several. The state is the worst of all, the first line that of
+// the worst.
+struct Judged {
+  std::vector<Verdict> verdicts;  // one for each result, at least one
+  std::size_t worst = 0;          // of them
+  Summary summary;
+
+  const Verdict& verdict() const { return verdicts[worst]; }
+};
+// `results`: at least one.
+Judged judge_all(const Options& options, std::span<const ProbeResult> results);
+
+// What -v adds below the first line; whole lines, empty without -v.
+std::string long_text(const Options& options, std::span<const ProbeResult> results,
+                      const Judged& judged, bool colour);
+
 // `colour`: stdout is a terminal that wants it; only the long text of -v has colours.
+Rendered render(const Options& options, std::span<const ProbeResult> results, const Judged& judged,
+                bool colour);
 Rendered render(const Options& options, std::span<const ProbeResult> results, bool colour);
 
 // A command line, file or plan that cannot be used: exit code 3, two lines, no perfdata.

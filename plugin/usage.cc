@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "common/probe/wrapped_text.h"
+#include "plugin/exit_code.h"
 #include "plugin/option_table.h"
 
 namespace smtpprobe {
@@ -21,8 +22,11 @@ constexpr std::string_view kSummary =
 constexpr std::string_view kStates =
     "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (the options, an unresolvable name, the "
     "local "
-    "network). Ranges are [@]start:end of the Monitoring Plugins. The man page check_smtp_probe(8) "
-    "says more.";
+    "network). ";
+
+constexpr std::string_view kMore =
+    ", and 3 where not the server is at fault. Ranges are [@]start:end of the Monitoring Plugins. "
+    "The man page check_smtp_probe(8) says more.";
 
 constexpr std::string_view kExamples =
     " -H mx.example.net\n"
@@ -31,6 +35,7 @@ constexpr std::string_view kExamples =
     " mx.example.net -f '' --to x@example.com --expect rcpt=5xx\n"
     " smtps://mx.example.net -U me --authpass-file /etc/probe.pw\n"
     " unix:/run/dovecot/lmtp -f '' --to user@example.net -w 1 -c 5\n"
+    " -H mx.example.net --watch 1\n"
     " --explain 5.7.1\n";
 
 std::string names_of(const OptionRow& row) {
@@ -75,7 +80,9 @@ std::string help_text(const std::string& program) {
     if (!title.empty()) out += std::string("\n").append(title).append(":\n");
     out += names_of(row) + "\n" + wrapped(row.help, kIndent);
   }
-  out += examples(program) + "\n" + wrapped(kStates, 0);
+  std::string end(kStates);
+  end.append("With --exit-code step: 0 OK, ").append(exit_codes_of_steps()).append(kMore);
+  out += examples(program) + "\n" + wrapped(end, 0);
   return out;
 }
 
@@ -89,7 +96,8 @@ std::string short_usage(const std::string& program) {
          "  [-A MECHANISM] [-U USER] [--authpass-file FILE | --authtoken-file FILE]\n"
          "  [-w RANGE] [-c RANGE] [--step-warning STEP=RANGE]... [-t N[:STATE]]\n"
          "  [--config FILE --module NAME] [--extra-opts [SECTION][@FILE]]\n"
-         "  [--output text|json] [-v]... [-V] [-h]\n"
+         "  [--output text|json] [--exit-code state|step] [--watch N[,COUNT]]\n"
+         "  [-v]... [-V] [-h]\n"
          "  --explain CODE\n"
          "All options: " +
          program + " --help\n";

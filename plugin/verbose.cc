@@ -16,20 +16,6 @@ constexpr std::string_view kReset = "\x1b[0m";
 
 std::string clean(std::string_view raw) { return printable_for_nagios(raw, kReplyTextBytes); }
 
-std::string_view colour_of(State state) {
-  switch (state) {
-    case State::Ok:
-      return "\x1b[32m";
-    case State::Warning:
-      return "\x1b[33m";
-    case State::Critical:
-      return "\x1b[31m";
-    case State::Unknown:
-      return "\x1b[35m";
-  }
-  return "";
-}
-
 std::string steps_table(const ProbeResult& result, const Verdict& verdict, bool colour) {
   const std::vector<StepRow> table = step_rows(result, verdict);
   std::size_t status_width = std::string_view("status").size();
@@ -190,6 +176,20 @@ std::string explanation(const ProbeResult& result) {
 }
 
 }  // namespace
+
+std::string_view colour_of(State state) {
+  switch (state) {
+    case State::Ok:
+      return "\x1b[32m";
+    case State::Warning:
+      return "\x1b[33m";
+    case State::Critical:
+      return "\x1b[31m";
+    case State::Unknown:
+      return "\x1b[35m";
+  }
+  return "";
+}
 
 std::string verbose_text(const ProbePlan& plan, const ProbeResult& result, const Verdict& verdict,
                          int level, bool colour) {

@@ -4,10 +4,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/probe/verdict.h"
 
 namespace smtpprobe {
+
+std::string_view colour_of(State state);  // the escape sequence that begins it
 
 // Whole lines; empty at level 0.
 std::string verbose_text(const ProbePlan& plan, const ProbeResult& result, const Verdict& verdict,

@@ -12,7 +12,8 @@ namespace smtpprobe {
 
 // The error is the user's: an unreadable CA, certificate or key file, a message that cannot be
 // composed, a mechanism that cannot be had. Nothing has been sent then. All else is in the results
-// (one per endpoint; one today).
-Result<std::vector<ProbeResult>> probe_once(const ProbePlan& plan);
+// (one per endpoint; one today). Where `interrupt`, a descriptor or -1, becomes readable, the probe
+// ends at once, without QUIT, and there are no results.
+Result<std::vector<ProbeResult>> probe_once(const ProbePlan& plan, int interrupt = -1);
 
 }  // namespace smtpprobe

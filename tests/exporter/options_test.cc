@@ -87,6 +87,7 @@ TEST(ExporterOptions, AValueStandsBehindABlankOrAnEqualsSign) {
   EXPECT_EQ(good({"--config.file=" + std::string(100'000, 'x')}).config_file.size(), 100'000U);
   EXPECT_EQ(good({"--web.config.file=w.yml"}).web_config_file, "w.yml");
   EXPECT_TRUE(good({"--config.check"}).config_check);
+  EXPECT_TRUE(good({"--config.modules"}).config_modules);
   EXPECT_EQ(good({"--log.level=debug", "--log.level", "error"}).log_level, LogLevel::Error);
   EXPECT_EQ(bad({"--config.file"}), "--config.file: needs a value, expected FILE");
   EXPECT_EQ(bad({"--config.file="}), "--config.file: got '', expected FILE");
@@ -337,7 +338,7 @@ TEST(ExporterOptions, WhatCanDoNothingIsRefused) {
       EXPECT_EQ(bad(words), name + ": needs --once");
     }
   }
-  EXPECT_EQ(serving, 6U);
+  EXPECT_EQ(serving, 7U);
   EXPECT_EQ(one_shot, 5U);
   EXPECT_EQ(bad({"--once", "mx", "--push.job=x"}), "--push.job: needs --push.url");
   EXPECT_EQ(bad({"--once", "mx", "--push.grouping=x=y"}), "--push.grouping: needs --push.url");

@@ -1,7 +1,13 @@
 // The prober against a scripted peer: the whole way through, and what a peer may do wrong.
 #include "common/net/prober.h"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <boost/asio/detached.hpp>
+#include <cstdint>
+#include <thread>
 
 #include "common/net/probe_once.h"
 #include "tests/net/probe_harness.h"
@@ -40,6 +46,50 @@ TEST(ProberTest, WalksTheDialogueAndSaysQuit) {
   for (const StepRecord& record : result.steps) sum += record.took;
   EXPECT_LE(sum, result.ended - result.began);
   EXPECT_GT(result.started.time_since_epoch().count(), 1'700'000'000);
+}
+
+// At once and without a result, wherever it is: while it connects, waits for a banner, shakes
+// hands.
+TEST(ProberTest, EndsWhenItIsInterrupted) {
+  const FakeServer silent = FakeServer::from_text("silence\n");
+  const FakeServer no_handshake = FakeServer::from_text(
+      "S: 220 mx\nC: EHLO probe.test\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n"
+      "TLS-FAIL hang\n");
+  ProbePlan starttls = plan_for_server(no_handshake);
+  starttls.dialogue.tls = TlsMode::Starttls;
+  ProbePlan nowhere = plan_for_server(silent);
+  nowhere.target.host = "192.0.2.1";
+  for (const ProbePlan& plan : {plan_for_server(silent), starttls, nowhere}) {
+    const int interrupt = ::eventfd(0, EFD_CLOEXEC);
+    ASSERT_GE(interrupt, 0);
+    std::thread later([interrupt] {
+      std::this_thread::sleep_for(milliseconds(100));
+      const std::uint64_t one = 1;
+      EXPECT_EQ(::write(interrupt, &one, sizeof one), ssize_t{sizeof one});
+    });
+    const Instant began = std::chrono::steady_clock::now();
+    const auto results = probe_once(plan, interrupt);
+    later.join();
+    ASSERT_TRUE(results);
+    // A network that says at once that it knows no such place leaves nothing to interrupt.
+    if (plan.target.host != "192.0.2.1" || results->empty()) {
+      EXPECT_TRUE(results->empty());
+      EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(100));
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+    EXPECT_EQ(::fcntl(interrupt, F_GETFD), FD_CLOEXEC);  // it is still ours
+    ::close(interrupt);
+  }
+}
+
+TEST(ProberTest, IsNotInterruptedByADescriptorThatIsQuiet) {
+  const FakeServer server = FakeServer::from_text(kGood);
+  const int quiet = ::eventfd(0, EFD_CLOEXEC);
+  const auto results = probe_once(plan_for_server(server), quiet);
+  ::close(quiet);
+  ASSERT_TRUE(results);
+  ASSERT_EQ(results->size(), 1U);
+  EXPECT_EQ(failure_of(results->front()), "");
 }
 
 TEST(ProberTest, DeliversAMessageItHasComposed) {

@@ -631,6 +631,51 @@ std::string man_page() {
   return plain;
 }
 
+TEST(Options, WatchTakesSecondsAndACount) {
+  EXPECT_FALSE(good({"mx.test"}).watch);
+  const Options forever = good({"mx.test", "--watch", "0.5"});
+  ASSERT_TRUE(forever.watch);
+  EXPECT_EQ(forever.watch->every, std::chrono::milliseconds(500));
+  EXPECT_EQ(forever.watch->count, 0U);
+  const Options some = good({"mx.test", "--watch=60,10"});
+  EXPECT_EQ(some.watch->every, seconds(60));
+  EXPECT_EQ(some.watch->count, 10U);
+  EXPECT_TRUE(good({"mx.test", "--watch", "0.1,1000000000000"}).watch);
+  EXPECT_TRUE(good({"mx.test", "--watch", "86400"}).watch);
+  for (const char* wrong : {"", "0", "0.09", "86400.1", "-1", "1s", "1,", "1,0", "1,-1", "1,1.5",
+                            "1,1000000000001", ",3", "nan", "inf", "1e1"}) {
+    EXPECT_TRUE(bad({"mx.test", "--watch", wrong}).starts_with("--watch: got '")) << wrong;
+  }
+}
+
+TEST(Options, AWatchThatDeliversIsASlowOne) {
+  const std::vector<std::string> mail = {"mx.test", "-f", "a@b.test", "--to", "c@d.test", "--send"};
+  const auto with = [&mail](std::string every) {
+    std::vector<std::string> words = mail;
+    words.insert(words.end(), {"--watch", std::move(every)});
+    return words;
+  };
+  EXPECT_TRUE(good(with("10")).watch);
+  EXPECT_EQ(bad(with("9.9")),
+            "--watch: delivers a message each time, expected 10 seconds at least");
+}
+
+TEST(Options, ListModulesNeedsNoTarget) {
+  EXPECT_EQ(good({"--list-modules"}).modules,
+            "lmtp\nsmtp\nsmtp_starttls\nsubmission\nsubmissions\n");
+  EXPECT_TRUE(bad({"--list-modules", "--config", "/nowhere.yml"}).starts_with("--config: "));
+  EXPECT_FALSE(good({"mx.test"}).modules);
+}
+
+TEST(Options, ExitCodeIsOfTheStateOrOfTheStep) {
+  EXPECT_EQ(good({"mx.test"}).exit_codes, ExitCodes::State);
+  EXPECT_EQ(good({"mx.test", "--exit-code", "step"}).exit_codes, ExitCodes::Step);
+  EXPECT_EQ(good({"mx.test", "--exit-code=step", "--exit-code=state"}).exit_codes,
+            ExitCodes::State);
+  EXPECT_EQ(bad({"mx.test", "--exit-code", "x"}),
+            "--exit-code: got 'x', expected one of state, step");
+}
+
 TEST(Options, EveryOptionIsInTheManPageAndInTheHelp) {
   const std::string man = man_page();
   const std::string help = help_text("check_smtp_probe");
