@@ -87,8 +87,8 @@ smtpprobe_samples(exporter kubernetes)
 
 smtpprobe_package(dashboards smtp-probe-dashboards
   "Grafana dashboards, rules and alerts for smtp_probe_exporter"
-  "Two dashboards to import into Grafana (all mail servers, and one of them), recording"
-  "rules and alerts for Prometheus, in /usr/share/smtp-probe/dashboards.")
+  "Two dashboards to import into Grafana (all mail servers, and one of them),"
+  "recording rules and alerts for Prometheus, in /usr/share/smtp-probe/dashboards.")
 set(CPACK_DEBIAN_DASHBOARDS_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_DASHBOARDS_PACKAGE_SUGGESTS "prometheus, smtp-probe-exporter")
 set(CPACK_DEBIAN_DASHBOARDS_PACKAGE_ENHANCES "prometheus")
