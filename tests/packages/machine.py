@@ -68,7 +68,7 @@ class Machine(root.Root):
         self.peers = []
         self.log = (self.folder / "boot.log").open("w+")
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", START], stdin=subprocess.DEVNULL,
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-c", START], stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log,
             env={**self.environment(), **self.mounts(), **self.where, "SHARED": str(self.shared), "BOOT": BOOT})
         try:

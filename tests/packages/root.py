@@ -79,6 +79,13 @@ def made(name, make):
     return folder
 
 
+def tidy():
+    """Away with what runs that were killed have left, and layers that nothing asks for any more."""
+    for one in ROOTS.glob("*-*"):
+        if time.time() - one.stat().st_mtime > WEEK:
+            shutil.rmtree(one, ignore_errors=True)
+
+
 def minimal():
     """The lowest layer: debootstrap's minimal system with this machine's mirrors."""
     lines = sources()
