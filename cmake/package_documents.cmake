@@ -7,17 +7,19 @@ foreach(document IN LISTS documents)
   execute_process(COMMAND gzip -9nf ${document} COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
 
-# What a security update of a library means a new build for: source package and version of each static one.
+# A security update of one of these asks for a new build: package and version of each static library.
 set(linked)
 foreach(library IN LISTS CPACK_SMTPPROBE_STATIC)
   file(REAL_PATH ${library} library)
   execute_process(COMMAND dpkg-query -S ${library} OUTPUT_VARIABLE owner COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX REPLACE ": .*" "" owner "${owner}")
-  execute_process(COMMAND dpkg-query -W -f "\${source:Package} \${source:Version}\n" ${owner}
+  execute_process(COMMAND dpkg-query -W -f "\${Package} \${Version}\n" ${owner}
     OUTPUT_VARIABLE version COMMAND_ERROR_IS_FATAL ANY)
   list(APPEND linked "${version}")
 endforeach()
 list(REMOVE_DUPLICATES linked)
 list(SORT linked)
 list(JOIN linked "" linked)
-file(WRITE ${CPACK_TEMPORARY_DIRECTORY}/plugin/usr/share/doc/check-smtp-probe/statically-linked "${linked}")
+if(linked)
+  file(WRITE ${CPACK_TEMPORARY_DIRECTORY}/plugin/usr/share/doc/check-smtp-probe/statically-linked "${linked}")
+endif()

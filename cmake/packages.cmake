@@ -9,6 +9,7 @@ set(version ${PROJECT_VERSION}-${SMTPPROBE_PACKAGE_REVISION})
 # Component, package, summary; each further argument is a line of the description.
 function(smtpprobe_package component name summary)
   list(JOIN ARGN "\n" text)
+  string(STRIP "${text}" text)
   string(TOUPPER ${component} id)
   set(CPACK_DEBIAN_${id}_PACKAGE_NAME ${name} PARENT_SCOPE)
   set(CPACK_DEBIAN_${id}_FILE_NAME DEB-DEFAULT PARENT_SCOPE)
@@ -43,15 +44,18 @@ endfunction()
 file(REMOVE_RECURSE ${made})
 file(MAKE_DIRECTORY ${made}/plugin ${made}/exporter)
 
+set(linking)
+if(SMTPPROBE_STATIC)
+  set(linking "" "Its libraries are linked statically, OpenSSL too."
+    "/usr/share/doc/check-smtp-probe/statically-linked names their versions.")
+endif()
 smtpprobe_package(plugin check-smtp-probe
   "Nagios and Icinga check that walks an SMTP or LMTP dialogue"
   "check_smtp_probe goes through banner, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA"
   "and the message, as deep as asked, and judges every reply: a refusal at any"
   "step is not OK. It reports the reply code and the time of each step, and the"
   "certificates. Under the name check_smtp it takes that check's place."
-  ""
-  "Its libraries are linked statically, OpenSSL too."
-  "/usr/share/doc/check-smtp-probe/statically-linked names their versions.")
+  "${linking}")
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_SUGGESTS "icinga2 | nagios4, smtp-probe-exporter")
