@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what is missing of the Debian packages that the project needs: the one list of them.
-# Usage: install-packages.sh build|test...
+# Usage: install-packages.sh build|package|image|test...
 set -euo pipefail
 
 build=(g++ cmake ninja-build libboost1.81-dev libexpected-dev libfmt-dev libc-ares-dev libssl-dev
   libgsasl-dev libntlm0-dev libidn-dev libgssglue-dev libcxxopts-dev libyaml-cpp-dev nlohmann-json3-dev
   libgtest-dev python3 prometheus-cpp-dev libcurl4-openssl-dev libspdlog-dev zlib1g-dev libcrypt-dev)
+package=(dpkg-dev file)
+image=(ca-certificates libcurl4)
 test=(git openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
   dovecot-lmtpd dovecot-submissiond man-db prometheus prometheus-pushgateway prometheus-blackbox-exporter
   chromium wrk iproute2 time clang-16 libclang-rt-16-dev llvm-16 icinga2-bin icinga2-common nagios4-core haproxy lintian
