@@ -15,15 +15,14 @@ import sys
 sys.dont_write_bytecode = True
 
 import http.client
-import socket
 import statistics
 import subprocess
 import time
 
 import command
 import processes
-from load import cpu_per_probe
-from probes_at_once import ProbesAtOnce, is_failed_probe, is_whole
+from load import cpu_per_probe, latencies
+from probes_at_once import ProbesAtOnce, is_failed_probe
 
 RETURN_SECONDS = 15     # until memory and descriptors are as before
 SPARE_DESCRIPTORS = 200
@@ -106,23 +105,6 @@ def measure_cpu(table, build, ours, theirs, responder, lengths):
                 ratio = statistics.median(r[0] / r[2] for r in rounds)
                 table.line(what, f"<= {BARE_RATIO} of a bare client", ratio <= BARE_RATIO,
                            microseconds(medians[0]), microseconds(medians[2]), ratio)
-
-
-def latencies(exporter, path, count):
-    """How long each of `count` probes took, one after the other on one connection; sorted."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {exporter.name}\r\n\r\n".encode()
-    taken = []
-    with socket.create_connection(("127.0.0.1", exporter.port), timeout=30) as connection:
-        for _ in range(count):
-            began = time.monotonic()
-            connection.sendall(request)
-            answer = connection.recv(65536)
-            while answer and not is_whole(answer):
-                answer += connection.recv(65536)
-            taken.append(time.monotonic() - began)
-            if b"\nprobe_success 1\n" not in answer:
-                raise RuntimeError(f"{exporter.name}: a probe failed:\n{answer.decode()}")
-    return sorted(taken)
 
 
 def measure_latency(table, ours, theirs, responder, lengths):

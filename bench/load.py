@@ -1,10 +1,13 @@
 """What a probe costs an exporter: wrk asks for some seconds, the responder's counts prove that whole dialogues were held,
-/proc says what they cost."""
+/proc says what they cost. And how long one takes."""
 
 import pathlib
+import socket
 import subprocess
+import time
 
 import processes
+from probes_at_once import is_good_probe, is_whole
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -35,3 +38,20 @@ def cpu_per_probe(exporter, responder, module, connections, seconds, targets=0):
     if requests < targets:
         raise RuntimeError(f"{exporter.name}: {requests} probes do not reach {targets} targets")
     return cpu / dialogues
+
+
+def latencies(exporter, path, count):
+    """How long each of `count` probes took, one after the other on one connection; sorted."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {exporter.name}\r\n\r\n".encode()
+    taken = []
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=30) as connection:
+        for _ in range(count):
+            began = time.monotonic()
+            connection.sendall(request)
+            answer = connection.recv(65536)
+            while answer and not is_whole(answer):
+                answer += connection.recv(65536)
+            taken.append(time.monotonic() - began)
+            if not is_good_probe(answer):
+                raise RuntimeError(f"{exporter.name}: a probe failed:\n{answer.decode()}")
+    return sorted(taken)
