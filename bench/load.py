@@ -12,6 +12,10 @@ from probes_at_once import is_good_probe, is_whole
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+class TooFewProbes(RuntimeError):
+    """To have asked every target once."""
+
+
 def cpu_per_probe(exporter, responder, module, connections, seconds, targets=0):
     """User and system seconds of the exporter for each probe, under `connections` at once: of one target, or in turn of
     `targets` addresses of the loopback."""
@@ -36,7 +40,7 @@ def cpu_per_probe(exporter, responder, module, connections, seconds, targets=0):
     if with_tls < (requests if module == "starttls" else 0):
         raise RuntimeError(f"{exporter.name}: {with_tls} TLS sessions in {requests} probes")
     if requests < targets:
-        raise RuntimeError(f"{exporter.name}: {requests} probes do not reach {targets} targets")
+        raise TooFewProbes(f"{exporter.name}: {requests} probes in {seconds} s do not reach {targets} targets")
     return cpu / dialogues
 
 

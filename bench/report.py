@@ -118,12 +118,12 @@ def about_section(about):
 HOW = """\
 Every ratio is ours divided by theirs, so below 1 ours is cheaper. The two were measured one after the other in each
 repetition, and the ratio is that repetition's; a figure is the median, with the quartiles in brackets where there are
-{few} repetitions or more, else with the least and the greatest. Times depend on the machine and on what else it does, ratios much less,
-instructions hardly. Nobody measured what was not done: the server counts the dialogues, TLS sessions and messages that it
-held, and a run with one too few is an error.
+{few} repetitions or more, else with the least and the greatest. Times depend on the machine and on what else it does,
+ratios much less, instructions hardly. That the work was done is the server's word: it counts the dialogues, TLS
+sessions and messages, and one too few ends the run.
 
-The server is `bench/smtp_responder.cc` on the loopback: one thread, no disk, an RSA or EC certificate of the tests. Its
-cost is in no figure but the wall time. Written by `bench/run.sh`.
+The server is `bench/smtp_responder.cc` on the loopback: one thread, no disk, an EC P-256 certificate with its authority.
+Its cost is in the times on the wall and in the latencies alone. Written by `bench/run.sh`.
 """
 
 CHECK_HOW = """\
@@ -135,32 +135,34 @@ programs take turns, and who is first changes each time.
 CHECK_LIMITS = """\
 What these tables cannot compare:
 
-- **swaks is a Perl program.** Most of its cost is Perl and its modules being read and compiled; it is a tool for tests by hand,
-  and here because people do use it as a check.
+- **swaks is a Perl program.** Most of its cost is Perl and its modules being read and compiled; it is a tool for tests
+  by hand, and here because people do use it as a check.
 - check_smtp (2.3) never verifies a certificate: in the table of verified STARTTLS it stands with what it does with `-S`.
   swaks verifies the chain, we the chain and the name.
 - check_smtp delivers by `-C` lines and takes any reply to them for fine; the others judge the replies.
-- smtp-source speaks no TLS, says HELO for EHLO, and cannot do without a message: it has the last table alone. It is a generator
-  of load, made to be started once for many messages.
+- smtp-source speaks no TLS, says HELO for EHLO, and cannot do without a message: it is in the last table alone. It is a
+  generator of load, made to be started once for many messages.
 - check_smtp_probe is linked statically, the others are not: part of its advantage in instructions, and of its memory.
 """
 
 IN_FLIGHT_HOW = """\
-The dialogue is banner, EHLO, (STARTTLS, EHLO,) MAIL, RCPT, QUIT; both verify chain and name. Up to some hundred in flight, `wrk` keeps
-that many requests open and the server answers at once. With thousands each reply comes as much later as is told, so that
-all are begun before the first one ends, and all must end well. CPU is user and system time of the exporter's process
-(`/proc/PID/stat`); the peak is `VmHWM`, put back before each repetition. Both exporters are started anew for each line. One that
-needs more than {limit} MB is stopped.
+The dialogue is banner, EHLO, (STARTTLS, EHLO,) MAIL, RCPT, QUIT; both verify chain and name. Up to some hundred in
+flight, `wrk` keeps that many requests open and the server answers at once. With thousands each reply comes as much later
+as is told, so that all are begun before the first one ends, and all must end well. CPU is user and system time of the
+exporter's process (`/proc/PID/stat`); the peak is `VmHWM`, put back before each repetition. Both exporters are started
+anew for each line. A blackbox_exporter that needs more than {limit} MB is stopped. Fewer than 10,000 are in flight where
+the limit of open files allows no more: each probe has two in an exporter.
 """
 
 TARGETS_HOW = """\
-Targets are addresses of the loopback, asked in turn over {connections} connections; one probe at a time to an address (ours), plain
-dialogue. Flat is good: 1.00 is the cost with the fewest.
+Targets are addresses of the loopback, asked in turn over {connections} connections; one probe at a time to an address
+(ours), plain dialogue. Flat is good: 1.00 is the cost with the fewest.
 """
 
 FIDELITY_HOW = """\
-The error of what is reported, held against a capture of the wire: its size, in ms. Of ours each value is a step's, of blackbox_exporter the whole
-duration, for it reports no steps; so its errors are sums over a dialogue and only to be compared with that in mind.
+The error of what is reported, held against a capture of the wire: its size, in ms. Of ours each value is a step's, of
+blackbox_exporter the whole duration, for it reports no steps: its errors are sums over a dialogue, and its duration
+counts its own work and its own queue as the server's.
 """
 
 

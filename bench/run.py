@@ -88,7 +88,7 @@ def measure(build, folder, quick):
     common = (build, of_exporters, certificates)
     figures["in_flight"] = []
     for row in in_flight.by_count(*common, lengths.in_flight, lengths.rounds, lengths.seconds):
-        say(f"the exporters, {row['module']}, {row['count']} in flight")
+        say(f"done: the exporters, {row['module']}, {row['count']} in flight")
         figures["in_flight"].append(row)
     say("the exporters' latency")
     figures["latency"] = in_flight.latency(*common, lengths.rounds, lengths.requests)

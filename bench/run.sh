@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures both programs beside check_smtp, swaks, smtp-source and blackbox_exporter, and writes bench/RESULTS.md: some
-# 18 minutes on a machine that does nothing else. Builds what is missing; scripts/install-packages.sh build test installs the peers.
+# 18 minutes on a machine that does nothing else. Builds what is missing; the peers come with
+# scripts/install-packages.sh build test.
 # Usage: bench/run.sh [--quick]    --quick: three minutes at most, few repetitions, into build/release/RESULTS.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
