@@ -18,7 +18,8 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: run_once OUTPUT PROGRAM [ARGUMENT...]\n"
-    "Runs PROGRAM with its output to the file OUTPUT and prints \"WALL_US CPU_US PEAK_KB STATUS\".\n";
+    "Runs PROGRAM with its output to the file OUTPUT and prints \"WALL_US CPU_US PEAK_KB "
+    "STATUS\".\n";
 
 [[noreturn]] void fail(const char* what, int error) {
   std::fprintf(stderr, "run_once: %s: %s\n", what, std::strerror(error));

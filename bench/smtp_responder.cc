@@ -1,8 +1,8 @@
 // smtp_responder: a scripted SMTP server for load, for the benchmarks alone. One thread, epoll, as
 // few system calls as a dialogue can do with: it must never be what a measurement waits for. It
 // answers banner, EHLO, STARTTLS, MAIL, RCPT, DATA and QUIT and judges nothing; whatever else is
-// said gets a 250. Its law: what it counted can be asked for, so that a benchmark can prove that the
-// dialogues it paid for were held.
+// said gets a 250. Its law: what it counted can be asked for, so that a benchmark can prove that
+// the dialogues it paid for were held.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
