@@ -14,21 +14,16 @@ import sys
 
 sys.dont_write_bytecode = True
 
-import argparse
 import http.client
-import pathlib
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
-import tempfile
 import time
 
+import command
 import processes
-from hanging_probes import HangingProbes, is_failed_probe, is_whole
+from load import cpu_per_probe, latencies
+from probes_at_once import ProbesAtOnce, is_failed_probe
 
-HERE = pathlib.Path(__file__).resolve().parent
 RETURN_SECONDS = 15     # until memory and descriptors are as before
 SPARE_DESCRIPTORS = 200
 
@@ -85,30 +80,9 @@ def megabytes(size):
     return f"{size:.1f} MB"
 
 
-def cpu_per_probe(exporter, responder, module, connections, seconds):
-    """User and system seconds of the exporter, for each probe under `connections` at once. That every one of them
-    was a whole dialogue is the responder's word."""
-    before, cpu = responder.counts(), exporter.cpu_seconds()
-    url = f"http://127.0.0.1:{exporter.port}{exporter.path(module, responder.target)}"
-    report = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "wrk_report.lua", url],
-        check=True, capture_output=True, text=True).stdout
-    processes.wait_until(lambda: responder.counts()["open"] == 0, f"{exporter.name} holds on to connections")
-    cpu, after = exporter.cpu_seconds() - cpu, responder.counts()
-    requests, errors = map(int, report.partition("report ")[2].split()[:2])
-    dialogues = after["dialogues"] - before["dialogues"]
-    with_tls = after["tls"] - before["tls"]
-    if errors or not requests <= dialogues <= requests + connections:
-        raise RuntimeError(f"{exporter.name}: {requests} answers, {errors} errors, {dialogues} dialogues")
-    if with_tls < (requests if module == "starttls" else 0):
-        raise RuntimeError(f"{exporter.name}: {with_tls} TLS sessions in {requests} probes")
-    return cpu / dialogues
-
-
 def bare_cpu(build, responder, lengths):
     """The same of the bare client: seconds of CPU for a dialogue."""
-    port = responder.target.rpartition(":")[2]
-    told = subprocess.run([build / "tests/bare_client", port, str(lengths.dialogues)],
+    told = subprocess.run([build / "tests/bare_client", responder.port, str(lengths.dialogues)],
                           check=True, capture_output=True, text=True).stdout
     return float(told) / 1e6
 
@@ -131,23 +105,6 @@ def measure_cpu(table, build, ours, theirs, responder, lengths):
                 ratio = statistics.median(r[0] / r[2] for r in rounds)
                 table.line(what, f"<= {BARE_RATIO} of a bare client", ratio <= BARE_RATIO,
                            microseconds(medians[0]), microseconds(medians[2]), ratio)
-
-
-def latencies(exporter, path, count):
-    """How long each of `count` probes took, one after the other on one connection; sorted."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {exporter.name}\r\n\r\n".encode()
-    taken = []
-    with socket.create_connection(("127.0.0.1", exporter.port), timeout=30) as connection:
-        for _ in range(count):
-            began = time.monotonic()
-            connection.sendall(request)
-            answer = connection.recv(65536)
-            while answer and not is_whole(answer):
-                answer += connection.recv(65536)
-            taken.append(time.monotonic() - began)
-            if b"\nprobe_success 1\n" not in answer:
-                raise RuntimeError(f"{exporter.name}: a probe failed:\n{answer.decode()}")
-    return sorted(taken)
 
 
 def measure_latency(table, ours, theirs, responder, lengths):
@@ -188,7 +145,7 @@ class Hung:
     def __init__(self, exporter, silent, count, deadline):
         open_before = silent.counts()["open"]
         exporter.reset_peak()
-        probes = HangingProbes(exporter, exporter.path("silent", silent.target), count)
+        probes = ProbesAtOnce(exporter, [exporter.path("silent", silent.target)] * count)
         try:
             probes.send()
             processes.wait_until(lambda: silent.counts()["open"] == open_before + count,
@@ -198,12 +155,12 @@ class Hung:
             still = silent.counts()["open"] - open_before
             if still != count:
                 raise RuntimeError(f"{exporter.name}: only {still} of {count} hung until the end of the measurement")
-            self.answers = probes.answers(deadline + 10)
+            answers = [answer for answer in probes.answers(deadline + 10) if answer]
         finally:
             probes.close()
         self.peak = exporter.peak_mb()
-        self.good = sum(is_failed_probe(answer) for _, answer in self.answers)
-        self.slowest = max((took for took, _ in self.answers), default=float("inf"))
+        self.good = sum(is_failed_probe(answer) for _, answer in answers)
+        self.slowest = max((took for took, _ in answers), default=float("inf"))
 
 
 def wait_for_return(exporter, resident, descriptors):
@@ -261,10 +218,7 @@ def measure_hanging(table, start_ours, start_theirs, silent, lengths, descriptor
 
 def measure(table, build, folder, lengths):
     descriptor_limit = processes.raise_descriptor_limit()
-    certificates = folder / "certificates"
-    certificates.mkdir()
-    subprocess.run([build / "tests/smtp_fake_server", "--write-certs", certificates], check=True,
-                   stdout=subprocess.DEVNULL)
+    certificates = processes.write_certificates(build, folder)
 
     def start_ours():
         return processes.start_ours(build, folder, certificates, lengths.deadline)
@@ -288,26 +242,11 @@ def measure(table, build, folder, lengths):
             running.pop().stop()
 
 
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__.partition("Usage: ")[2])
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("build", nargs="?", default=HERE.parent / "build/release", type=pathlib.Path)
-    options = parser.parse_args()
-    for program in ("wrk", "prometheus-blackbox-exporter"):
-        if shutil.which(program) is None:
-            print(f"not installed: {program}")
-            return 77
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+def main(options, folder):
     table = Table()
-    with tempfile.TemporaryDirectory(prefix="smtp-probe-bench-") as folder:
-        try:
-            measure(table, options.build.resolve(), pathlib.Path(folder), Lengths(options.quick))
-        except (RuntimeError, TimeoutError, OSError, subprocess.SubprocessError) as error:
-            print(f"the measurement failed: {error}", file=sys.stderr)
-            return 2
+    measure(table, options.build, folder, Lengths(options.quick))
     return 1 if table.broken_for_sure or (options.check and table.broken) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(__doc__, main, programs=("wrk", "prometheus-blackbox-exporter")))

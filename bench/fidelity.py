@@ -13,22 +13,14 @@ import sys
 
 sys.dont_write_bytecode = True
 
-import argparse
-import os
-import pathlib
 import re
-import select
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 
+import command
 import processes
 from capture import ACK, SYN, Capture
-from hanging_probes import is_whole
+from probes_at_once import ProbesAtOnce, is_good_probe
 
-HERE = pathlib.Path(__file__).resolve().parent
 STEPS = {"plain": ["ehlo", "mail", "rcpt", "quit"],
          # Behind the ClientHello the client speaks once for itself: its Finished.
          "starttls": ["ehlo", "starttls", "tls", None, "ehlo_tls", "mail", "rcpt", "quit"]}
@@ -40,32 +32,16 @@ ANSWER_SECONDS = 60
 def ask_at_once(exporter, module, port, count, first):
     """{address of the server: what the exporter answered} of `count` probes that are asked for in one go, each of
     an address of its own."""
-    addresses = [f"127.{1 + (first + i) // 65536}.{(first + i) // 256 % 256}.{(first + i) % 256}"
-                 for i in range(1, count + 1)]
-    connections = {}
-    for address in addresses:
-        connection = socket.create_connection(("127.0.0.1", exporter.port), timeout=10)
-        connections[connection.fileno()] = (connection, address)
-    poll = select.epoll()
-    for descriptor, (connection, address) in connections.items():
-        poll.register(descriptor, select.EPOLLIN)
-    for connection, address in connections.values():
-        path = exporter.path(module, f"{address}:{port}")
-        connection.send(f"GET {path} HTTP/1.1\r\nHost: {exporter.name}\r\n\r\n".encode())
-    answers, received = {}, {descriptor: b"" for descriptor in connections}
-    end = time.monotonic() + ANSWER_SECONDS
-    while len(answers) < count and time.monotonic() < end:
-        for descriptor, _ in poll.poll(1, 1000):
-            connection, address = connections[descriptor]
-            received[descriptor] += connection.recv(65536)
-            if is_whole(received[descriptor]):
-                poll.unregister(descriptor)
-                answers[address] = received[descriptor].decode()
-    for connection, _ in connections.values():
-        connection.close()
-    if len(answers) < count:
-        raise RuntimeError(f"{exporter.name}: {len(answers)} answers to {count} requests")
-    return answers
+    addresses = processes.loopback_addresses(count, first)
+    probes = ProbesAtOnce(exporter, [exporter.path(module, f"{address}:{port}") for address in addresses])
+    try:
+        probes.send(per_second=float("inf"))
+        answers = probes.answers(ANSWER_SECONDS)
+    finally:
+        probes.close()
+    if None in answers:
+        raise RuntimeError(f"{exporter.name}: {answers.count(None)} of {count} probes without an answer")
+    return {address: text for address, (_, text) in zip(addresses, answers)}
 
 
 def truth(segments, module):
@@ -93,7 +69,7 @@ def truth(segments, module):
 def measure(exporter, module, responder, count, rounds):
     """{what: [error in milliseconds]} for the steps that the exporter reports, or for the whole where it reports none:
     then its duration is held against what the server and the network took."""
-    port = int(responder.target.rpartition(":")[2])
+    port = int(responder.port)
     errors = {}
     for turn in range(rounds):
         capture = Capture(port)
@@ -101,8 +77,9 @@ def measure(exporter, module, responder, count, rounds):
         time.sleep(0.05)
         dialogues = capture.stop()
         for address, answer in answers.items():
-            if "\nprobe_success 1\n" not in answer:
-                raise RuntimeError(f"{exporter.name}: a probe failed:\n{answer}")
+            if not is_good_probe(answer):
+                raise RuntimeError(f"{exporter.name}: a probe failed:\n{answer.decode()}")
+            answer = answer.decode()
             true = truth(dialogues[address], module)
             reported = [one for one in LATENCY.findall(answer) if one[0] != "resolve"]  # nothing to look up
             if not reported:
@@ -119,83 +96,68 @@ def quantile(values, share):
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-class Table:
-    WIDTHS = "{:<9} {:<9} {:>8} {:>8} {:>7} {:>9} {:>9} {:>9}  {:<10} {}"
-
-    def __init__(self):
-        self.broken = 0
-        print(self.WIDTHS.format("program", "module", "delay", "at once", "values", "p50", "p99", "max", "worst step",
-                                 "bound"))
-
-    def line(self, program, module, delay, count, errors, bounds=None):
-        values = [error for many in errors.values() for error in many]
-        worst = max(errors, key=lambda step: quantile(errors[step], 0.99))
-        p50, p99 = quantile(values, 0.5), quantile(values, 0.99)
-        verdict = ""
-        if bounds:
-            good = p50 <= bounds[0] and p99 <= bounds[1]
-            self.broken += not good
-            verdict = f"{bounds[0]}, {bounds[1]}: " + ("ok" if good else "BROKEN")
-        print(self.WIDTHS.format(program, module, f"{delay} ms", count, len(values), f"{p50:.3f}", f"{p99:.3f}",
-                                 f"{quantile(values, 1):.3f}", worst, verdict), flush=True)
+def summary(errors):
+    """Of {step: errors}: how many, quantiles of their sizes in milliseconds, and the step that is worst."""
+    values = [error for many in errors.values() for error in many]
+    return {"values": len(values), "p50": quantile(values, 0.5), "p99": quantile(values, 0.99),
+            "max": quantile(values, 1), "worst": max(errors, key=lambda step: quantile(errors[step], 0.99))}
 
 
-def bounds_of(count):
-    return (0.1, 1.0) if count <= 100 else (float("inf"), 5.0)
-
-
-def rounds_of(delay, count, quick):
+def rounds_of(delay, count, seconds):
     """So that there are some hundred values, within some seconds."""
-    wanted = max(1, (300 if quick else 1000) // count)
-    return max(1, min(wanted, int((3 if quick else 12) / (0.02 + delay * 6e-3))))
+    wanted = max(1, int(80 * seconds) // count)
+    return max(1, min(wanted, int(seconds / (0.02 + delay * 6e-3))))
 
 
-def run(table, build, folder, quick):
+def rows(build, folder, delays, seconds, with_blackbox):
+    """One after the other: what was asked of whom, and the summary of the errors."""
     processes.raise_descriptor_limit()
-    certificates = folder / "certificates"
-    certificates.mkdir()
-    subprocess.run([build / "tests/smtp_fake_server", "--write-certs", certificates], check=True,
-                   stdout=subprocess.DEVNULL)
-    for delay in (0, 50) if quick else (0, 5, 50, 500):
-        responder = processes.Responder(build, "--tls-cert-dir", certificates, "--delay", str(delay),
-                                        "--all-addresses")
-        ours = processes.start_ours(build, folder, certificates, 5)
-        theirs = [] if quick else [processes.start_blackbox(folder, certificates, 5)]
+    certificates = processes.write_certificates(build, folder)
+    for delay in delays:
+        running = [processes.Responder(build, "--tls-cert-dir", certificates, "--delay", str(delay),
+                                       "--all-addresses")]
         try:
-            for exporter in (ours, *theirs):
+            responder = running[0]
+            running.append(processes.start_ours(build, folder, certificates))
+            if with_blackbox:
+                running.append(processes.start_blackbox(folder, certificates))
+            for exporter in running[1:]:
                 for module in STEPS:
                     measure(exporter, module, responder, 1, 3)  # what is loaded once is not what probes take
             for module in STEPS:
                 for count in (1, 100, 1000):
-                    rounds = rounds_of(delay, count, quick)
-                    errors = measure(ours, module, responder, count, rounds)
-                    table.line("ours", module, delay, count, errors, bounds_of(count))
-                    for blackbox in theirs:
-                        errors = measure(blackbox, module, responder, count, rounds)
-                        table.line("blackbox", module, delay, count, errors)
+                    for exporter in running[1:]:
+                        errors = measure(exporter, module, responder, count, rounds_of(delay, count, seconds))
+                        yield {"program": exporter.name, "module": module, "delay": delay, "count": count,
+                               **summary(errors)}
         finally:
-            for process in (*theirs, ours, responder):
-                process.stop()
+            while running:
+                running.pop().stop()
 
 
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__.partition("Usage: ")[2])
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("build", nargs="?", default=HERE.parent / "build/release", type=pathlib.Path)
-    options = parser.parse_args()
-    if os.geteuid() != 0 or (not options.quick and shutil.which("prometheus-blackbox-exporter") is None):
-        print("needs root and prometheus-blackbox-exporter")
-        return 77
-    table = Table()
-    with tempfile.TemporaryDirectory(prefix="smtp-probe-bench-") as folder:
-        try:
-            run(table, options.build.resolve(), pathlib.Path(folder), options.quick)
-        except (RuntimeError, TimeoutError, OSError, StopIteration, subprocess.SubprocessError) as error:
-            print(f"the measurement failed: {error!r}", file=sys.stderr)
-            return 2
-    return 1 if options.check and table.broken else 0
+def bounds_of(row):
+    """Of the median and of the 99th percentile; of what is measured beside us none."""
+    if row["program"] != "ours":
+        return None
+    return (0.1, 1.0) if row["count"] <= 100 else (float("inf"), 5.0)
+
+
+def main(options, folder):
+    widths = "{:<9} {:<9} {:>8} {:>8} {:>7} {:>9} {:>9} {:>9}  {:<10} {}"
+    print(widths.format("program", "module", "delay", "at once", "values", "p50", "p99", "max", "worst step", "bound"))
+    broken = 0
+    delays, seconds = ((0, 50), 3) if options.quick else ((0, 5, 50, 500), 12)
+    for row in rows(options.build, folder, delays, seconds, not options.quick):
+        bounds, verdict = bounds_of(row), ""
+        if bounds:
+            good = row["p50"] <= bounds[0] and row["p99"] <= bounds[1]
+            broken += not good
+            verdict = f"{bounds[0]}, {bounds[1]}: " + ("ok" if good else "BROKEN")
+        print(widths.format(row["program"], row["module"], f"{row['delay']} ms", row["count"], row["values"],
+                            *(f"{row[key]:.3f}" for key in ("p50", "p99", "max")), row["worst"], verdict), flush=True)
+    return 1 if options.check and broken else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    blackbox = () if "--quick" in sys.argv else ("prometheus-blackbox-exporter",)
+    sys.exit(command.run(__doc__, main, blackbox, as_root=True))

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 START_SECONDS = 20
+WANTED_DESCRIPTORS = 20500  # 10,000 probes have two each in an exporter
 TICKS = os.sysconf("SC_CLK_TCK")
 STEPS = ["EHLO probe.test", "MAIL FROM:<probe@probe.test>", "RCPT TO:<postmaster@mx.test>", "QUIT"]
 
@@ -40,10 +41,29 @@ def free_port():
 
 
 def raise_descriptor_limit():
-    """To as much as the system allows: this process and those that it starts."""
+    """To as much as the system allows, up to what these measurements need: this process and those that it starts."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    for limit in (max(hard, WANTED_DESCRIPTORS), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return limit
+        except (ValueError, OSError):  # only root may have more
+            continue
+    raise OSError(f"no {hard} descriptors")
+
+
+def write_certificates(build, folder):
+    """A folder with the certificates of the tests: ca.pem, server.pem and server.key for mx.test, …"""
+    certificates = folder / "certificates"
+    certificates.mkdir()
+    subprocess.run([build / "tests/smtp_fake_server", "--write-certs", certificates], check=True,
+                   stdout=subprocess.DEVNULL)
+    return certificates
+
+
+def loopback_addresses(count, first=0):
+    """So many, each another; with another `first` others."""
+    return [f"127.{1 + i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(first + 1, first + count + 1)]
 
 
 class Responder:
@@ -63,11 +83,12 @@ class Responder:
             told[name] = port
         if self.process.poll() is not None:
             raise RuntimeError("smtp_responder did not get ready")
-        self.target = f"127.0.0.1:{told['smtp']}"
+        self.port = told["smtp"]
+        self.target = f"127.0.0.1:{self.port}"
         self._stats = ("127.0.0.1", int(told["stats"]))
 
     def counts(self):
-        """accepted, open, dialogues, tls."""
+        """accepted, open, dialogues, tls, messages."""
         with socket.create_connection(self._stats, timeout=5) as connection:
             with connection.makefile("r") as lines:
                 return {name: int(count) for name, count in map(str.split, lines)}
@@ -87,6 +108,7 @@ class Exporter:
 
     def __init__(self, name, folder, arguments, config):
         self.name = name
+        self.folder = folder
         self.port = free_port()
         file = folder / f"{name}.yml"
         file.write_text(json.dumps(config))  # JSON is YAML
@@ -153,12 +175,12 @@ class Exporter:
         self._log.close()
 
 
-def start_ours(build, folder, certificates, silent_seconds):
-    mail = {"helo": "probe.test", "until": "rcpt", "timeout": "5s",
+def start_ours(build, folder, certificates, silent_seconds=5, timeout=5, per_host=0):
+    mail = {"helo": "probe.test", "until": "rcpt", "timeout": f"{timeout}s",
             "mail": {"from": "probe@probe.test", "to": ["postmaster@mx.test"]}}
     tls = {"mode": "starttls", "verify": "report", "server_name": "mx.test",
            "ca_file": str(certificates / "ca.pem")}
-    config = {"max_probes_per_host": 0, "modules": {
+    config = {"max_probes_per_host": per_host, "modules": {
         "plain": {**mail, "tls": {"mode": "off"}},
         "starttls": {**mail, "tls": tls},
         "silent": {**mail, "tls": {"mode": "off"}, "timeout": f"{silent_seconds}s"}}}
@@ -166,7 +188,7 @@ def start_ours(build, folder, certificates, silent_seconds):
                                      "--probe.max-in-flight=12000"], config)
 
 
-def start_blackbox(folder, certificates, silent_seconds):
+def start_blackbox(folder, certificates, silent_seconds=5, timeout=5):
     def script(starttls):
         steps = [{"expect": "^220 "}]
         for command in STEPS:
@@ -178,7 +200,7 @@ def start_blackbox(folder, certificates, silent_seconds):
                 # As ours: the chain and the name are checked.
                 "tls_config": {"ca_file": str(certificates / "ca.pem"), "server_name": "mx.test"}}
     config = {"modules": {
-        "plain": {"prober": "tcp", "timeout": "5s", "tcp": script(False)},
-        "starttls": {"prober": "tcp", "timeout": "5s", "tcp": script(True)},
+        "plain": {"prober": "tcp", "timeout": f"{timeout}s", "tcp": script(False)},
+        "starttls": {"prober": "tcp", "timeout": f"{timeout}s", "tcp": script(True)},
         "silent": {"prober": "tcp", "timeout": f"{silent_seconds}s", "tcp": script(False)}}}
     return Exporter("blackbox", folder, ["prometheus-blackbox-exporter"], config)

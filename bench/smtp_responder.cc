@@ -1,8 +1,8 @@
 // smtp_responder: a scripted SMTP server for load, for the benchmarks alone. One thread, epoll, as
 // few system calls as a dialogue can do with: it must never be what a measurement waits for. It
-// answers banner, EHLO, STARTTLS, MAIL, RCPT and QUIT and judges nothing; whatever else is said
-// gets a 250. Its law: what it counted can be asked for, so that a benchmark can prove that the
-// dialogues it paid for were held.
+// answers banner, EHLO, STARTTLS, MAIL, RCPT, DATA and QUIT and judges nothing; whatever else is
+// said gets a 250. Its law: what it counted can be asked for, so that a benchmark can prove that
+// the dialogues it paid for were held.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,7 +35,8 @@ constexpr const char* kUsage =
     "usage: smtp_responder [--tls-cert-dir DIR | --silent] [--delay MS] [--all-addresses]\n"
     "Listens on two ports of 127.0.0.1 and prints \"smtp PORT\", \"stats PORT\", \"ready\". "
     "Whoever\n"
-    "connects to the second is told: accepted N, open N, dialogues N (QUIT was said), tls N.\n"
+    "connects to the second is told: accepted N, open N, dialogues N (QUIT was said), tls N,\n"
+    "messages N (taken whole).\n"
     "  --tls-cert-dir DIR offer STARTTLS with server.pem and server.key of DIR\n"
     "  --delay MS         every reply comes so many milliseconds later\n"
     "  --all-addresses    the first port on every address of the loopback interface\n"
@@ -54,6 +55,7 @@ constexpr std::string_view kEhloStarttls =
     "250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n";
 constexpr std::string_view kGo = "220 2.0.0 Ready to start TLS\r\n";
 constexpr std::string_view kOk = "250 2.1.0 Ok\r\n";
+constexpr std::string_view kGoOn = "354 End data with <CR><LF>.<CR><LF>\r\n";
 constexpr std::string_view kBye = "221 2.0.0 Bye\r\n";
 
 struct SslFree {
@@ -67,6 +69,7 @@ struct Connection {
   unsigned long serial = 0;
   std::unique_ptr<SSL, SslFree> ssl;
   bool handshaking = false;
+  bool in_message = false;
   std::size_t used = 0;
   std::array<char, kInputSize> input;
 };
@@ -95,6 +98,7 @@ struct Counts {
   unsigned long open = 0;
   unsigned long dialogues = 0;
   unsigned long tls = 0;
+  unsigned long messages = 0;
 };
 
 [[noreturn]] void fail(const char* what) {
@@ -285,10 +289,10 @@ bool Responder::reply_now(int fd, Connection& connection, std::string_view text,
 void Responder::tell_stats() {
   const int fd = accept4(stats_, nullptr, nullptr, SOCK_CLOEXEC);
   if (fd < 0) return;
-  char text[128];
-  const int size =
-      std::snprintf(text, sizeof text, "accepted %lu\nopen %lu\ndialogues %lu\ntls %lu\n",
-                    counts_.accepted, counts_.open, counts_.dialogues, counts_.tls);
+  char text[160];
+  const int size = std::snprintf(
+      text, sizeof text, "accepted %lu\nopen %lu\ndialogues %lu\ntls %lu\nmessages %lu\n",
+      counts_.accepted, counts_.open, counts_.dialogues, counts_.tls, counts_.messages);
   [[maybe_unused]] const ssize_t sent =
       send(fd, text, static_cast<std::size_t>(size), MSG_NOSIGNAL);
   close(fd);
@@ -339,11 +343,21 @@ bool Responder::answer_lines(int fd, Connection& connection) {
 
 // False: the dialogue is at its end.
 bool Responder::answer(int fd, Connection& connection, std::string_view line) {
+  if (connection.in_message) {
+    if (line != ".\r") return true;
+    connection.in_message = false;
+    counts_.messages++;
+    return reply(fd, connection, kOk);
+  }
   if (line.starts_with("EHLO")) {
     return reply(fd, connection, context_ != nullptr && !connection.ssl ? kEhloStarttls : kEhlo);
   }
   if (line.starts_with("STARTTLS") && context_ != nullptr && !connection.ssl) {
     return reply(fd, connection, kGo, Then::StartTls);
+  }
+  if (line.starts_with("DATA")) {
+    connection.in_message = true;
+    return reply(fd, connection, kGoOn);
   }
   if (line.starts_with("QUIT")) {
     counts_.dialogues++;

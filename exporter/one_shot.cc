@@ -18,6 +18,7 @@
 #include "common/smtp/reply_code.h"
 #include "exporter/descriptors.h"
 #include "exporter/event_loop.h"
+#include "exporter/exposition.h"
 #include "exporter/log.h"
 #include "exporter/probe_metrics.h"
 #include "exporter/probe_order.h"

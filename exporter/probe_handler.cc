@@ -9,6 +9,7 @@
 #include "common/probe/printable.h"
 #include "exporter/answered.h"
 #include "exporter/debug_text.h"
+#include "exporter/exposition.h"
 #include "exporter/log.h"
 #include "exporter/probe_metrics.h"
 #include "exporter/probe_order.h"

@@ -1,14 +1,10 @@
 #include "exporter/probe_metrics.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <initializer_list>
 #include <map>
-#include <ostream>
-#include <streambuf>
 
 #include "common/net/socket_address.h"
 #include "common/probe/printable.h"
@@ -213,25 +209,6 @@ void add_tls(Families& families, const ProbeResult& result) {
                {{"cipher", field(tls.cipher_iana.empty() ? tls.cipher : tls.cipher_iana)}});
 }
 
-// What the serializer writes, straight into a string.
-class StringBuffer : public std::streambuf {
- public:
-  explicit StringBuffer(std::string& out) : out_(out) {}
-
- protected:
-  std::streamsize xsputn(const char* text, std::streamsize size) override {
-    out_.append(text, static_cast<std::size_t>(size));
-    return size;
-  }
-  int_type overflow(int_type character) override {
-    if (character != traits_type::eof()) out_ += traits_type::to_char_type(character);
-    return character;
-  }
-
- private:
-  std::string& out_;
-};
-
 }  // namespace
 
 std::vector<MetricFamily> probe_families(const ProbeRecord& record) {
@@ -241,15 +218,6 @@ std::vector<MetricFamily> probe_families(const ProbeRecord& record) {
   add_extensions(families, record.result);
   add_tls(families, record.result);
   return families.take();
-}
-
-std::string exposition(const std::vector<MetricFamily>& families) {
-  std::string text;
-  text.reserve(8192);
-  StringBuffer buffer(text);
-  std::ostream out(&buffer);
-  prometheus::TextSerializer().Serialize(out, families);
-  return text;
 }
 
 std::vector<MetricFamily> labelled_families(

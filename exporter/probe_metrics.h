@@ -5,8 +5,8 @@
 
 #include <prometheus/metric_family.h>
 
+#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "exporter/probe_record.h"
@@ -14,9 +14,6 @@
 namespace smtpprobe {
 
 std::vector<prometheus::MetricFamily> probe_families(const ProbeRecord& record);
-
-// The exposition text, format 0.0.4.
-std::string exposition(const std::vector<prometheus::MetricFamily>& families);
 
 // Those of several probes as one: each sample gets the labels target and module of its record.
 std::vector<prometheus::MetricFamily> labelled_families(

@@ -13,6 +13,7 @@
 #include "common/probe/time_text.h"
 #include "common/smtp/base64.h"
 #include "exporter/debug_text.h"
+#include "exporter/exposition.h"
 #include "exporter/html.h"
 #include "exporter/page_frame.h"
 #include "exporter/pages.h"

@@ -11,8 +11,8 @@
 #include "common/config/config_writer.h"
 #include "exporter/answered.h"
 #include "exporter/elsewhere.h"
+#include "exporter/exposition.h"
 #include "exporter/pages.h"
-#include "exporter/probe_metrics.h"
 #include "exporter/probe_query.h"
 #include "exporter/process_metrics.h"
 

@@ -11,7 +11,7 @@ image=(ca-certificates libcurl4)
 test=(git openssl clang-format clang-tidy-16 valgrind monitoring-plugins-basic postfix dovecot-core
   dovecot-lmtpd dovecot-submissiond man-db prometheus prometheus-pushgateway prometheus-blackbox-exporter
   chromium wrk iproute2 time clang-16 libclang-rt-16-dev llvm-16 icinga2-bin icinga2-common nagios4-core haproxy lintian
-  debootstrap swaks php8.2-cli rrdtool)
+  debootstrap swaks php8.2-cli rrdtool curl jq systemd python3-yaml bash-completion)
 
 wanted=()
 for set in "$@"; do

@@ -16,6 +16,7 @@
 #include "common/probe/printable.h"
 #include "common/probe/verdict.h"
 #include "exporter/debug_text.h"
+#include "exporter/exposition.h"
 #include "exporter/log.h"
 #include "exporter/pages.h"
 #include "exporter/probe_metrics.h"

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "exporter/exposition.h"
 #include "tests/exporter/record_maker.h"
 
 namespace smtpprobe {

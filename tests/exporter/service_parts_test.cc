@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "exporter/descriptors.h"
-#include "exporter/probe_metrics.h"
+#include "exporter/exposition.h"
 #include "exporter/probe_order.h"
 #include "exporter/self_metrics.h"
 #include "tests/exporter/record_maker.h"

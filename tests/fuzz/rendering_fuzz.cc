@@ -7,6 +7,7 @@
 
 #include "common/smtp/base64.h"
 #include "exporter/debug_text.h"
+#include "exporter/exposition.h"
 #include "exporter/pages.h"
 #include "exporter/probe_metrics.h"
 #include "plugin/output.h"
