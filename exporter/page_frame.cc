@@ -29,7 +29,7 @@ form{display:flex;flex-wrap:wrap;gap:.75rem;align-items:end;background:var(--car
 border-radius:8px;padding:.9rem}
 label{display:flex;flex-direction:column;gap:.2rem;font-size:.85rem;color:var(--soft);flex:1 1 13rem}
 input,select,button{font:inherit;color:var(--text);background:var(--ground);border:1px solid var(--soft);
-border-radius:6px;padding:.4rem .6rem;min-width:0;width:100%}
+border-radius:6px;padding:.4rem .6rem;min-width:0;width:100%;height:2.3rem}
 button{width:auto;background:var(--link);border-color:var(--link);color:var(--ground);font-weight:600;
 padding:.4rem 1.4rem;cursor:pointer}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}

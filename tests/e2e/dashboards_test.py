@@ -15,6 +15,11 @@ DASHBOARDS = ROOT / "dashboards"
 NAMES = ("smtp_overview", "smtp_target")
 # What Grafana puts in the place of its own variables.
 RANGES = {"$__rate_interval": "10s", "$__range": "1m", "$__interval": "1s"}
+# Grafana 10's; a panel with another one shows an error in place of its data.
+TRANSFORMATIONS = {
+    "calculateField", "concatenate", "convertFieldType", "filterByRefId", "filterByValue", "filterFieldsByName",
+    "groupBy", "joinByField", "labelsToFields", "limit", "merge", "organize", "reduce", "renameByRegex",
+    "seriesToRows", "sortBy"}
 
 
 def load(name):
@@ -76,12 +81,61 @@ class Structure(ExporterCase):
                         self.assertNotIn((x, y), taken, panel["title"])
                         taken[x, y] = panel["title"]
 
+    def test_transformations(self):
+        for name in NAMES:
+            for panel in panels(load(name)):
+                used = {one["id"] for one in panel.get("transformations", ())}
+                self.assertLessEqual(used, TRANSFORMATIONS, f"{name}: {panel['title']}")
+
+    def test_days_stay_days(self):
+        """Grafana's unit `d` says `2 weeks` of 12 days, where the thresholds are 7 and 21."""
+        for name in NAMES:
+            units = re.findall(r'"unit"(?:, "value")?: "([^"]+)"', (DASHBOARDS / f"{name}.json").read_text())
+            self.assertIn("suffix: days", units)
+            self.assertNotIn("d", units)
+
+    def test_blank_cells(self):
+        """`noValue` is for a table without rows, and for every blank cell too where the columns have none."""
+        for name in NAMES:
+            for panel in panels(load(name)):
+                if panel["type"] == "table" and any(one["id"] == "merge" for one in panel["transformations"]):
+                    first = panel["fieldConfig"]["overrides"][0]
+                    self.assertEqual((first["matcher"]["options"], first["properties"]),
+                                     ("/.*/", [{"id": "noValue", "value": "–"}]), panel["title"])
+
+    def test_bars_in_cells(self):
+        """A column's bars are as long as its own values make them, not as those of the reply codes beside it."""
+        found = 0
+        for name in NAMES:
+            for panel in panels(load(name)):
+                for rule in panel["fieldConfig"]["overrides"]:
+                    properties = {one["id"]: one["value"] for one in rule["properties"]}
+                    if properties.get("custom.cellOptions", {}).get("type") == "gauge":
+                        found += 1
+                        self.assertTrue(properties.get("fieldMinMax"), panel["title"])
+        self.assertGreater(found, 0)
+
     def test_links_between_them(self):
         uids = {load(name)["uid"] for name in NAMES}
         self.assertEqual(len(uids), len(NAMES))
         linked = set(re.findall(r"/d/([\w-]+)", (DASHBOARDS / "smtp_overview.json").read_text()))
         self.assertIn(load("smtp_target")["uid"], linked)
         self.assertLessEqual(linked, uids)
+
+
+class Pictures(ExporterCase):
+    """scripts/pictures.sh makes them."""
+
+    def test_there_and_named(self):
+        there = {one.name for one in (ROOT / "docs" / "images").iterdir()}
+        self.assertEqual(there, {"overview.png", "page.png", "probe.png", "target.png"})
+        captions = (ROOT / "scripts" / "pictures" / "README.md").read_text()
+        self.assertEqual(set(re.findall(r"docs/images/([\w.-]+)", captions)), there)
+        self.assertLessEqual(set(re.findall(r"docs/images/([\w.-]+)", (ROOT / "README.md").read_text())), there)
+        for name in there:
+            data = (ROOT / "docs" / "images" / name).read_bytes()
+            self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n", name)
+            self.assertLess(len(data), 250_000, name)
 
 
 class Rules(ExporterCase):
@@ -163,6 +217,16 @@ class Queries(exporter_prometheus_test.ScrapedCase):
         spent = {one["step"] for one, value in found["Where the time goes"] if value > 0}
         # A banner that is there as soon as the connection takes no time.
         self.assertEqual(spent | {"banner"}, {"connect", "banner", "ehlo", "mail", "rcpt", "quit"})
+
+    def test_steps_in_the_order_of_the_walk(self):
+        """The handshake comes behind STARTTLS, or right behind the connection."""
+        query = next(panel for panel in panels(load("smtp_target")) if panel["title"] == "Last probe, step by step")
+        for script, order in (("starttls-rcpt", "connect banner ehlo starttls tls ehlo_tls mail rcpt quit"),
+                              ("implicit-tls", "connect tls banner ehlo quit")):
+            chosen = {"job": "smtp", "instance": f"127.0.0.1:{self.server.ports[script]}", "module": ".*"}
+            found = sorted((value, one["step"]) for one, value in
+                           self.query(self.filled(query["targets"][0]["expr"], chosen)))
+            self.assertEqual(" ".join(step for _, step in found if step != "resolve"), order)
 
     def test_rules_have_data(self):
         """Each recording rule's expression, with its windows shortened to what was scraped."""
