@@ -94,7 +94,7 @@ class CompletionCase(ProbeCase):
             "STEP=CODE[,CODE...]": steps("--expect"), "STEP=RANGE": steps("--step-warning"), "KEYWORD": keywords,
             "FILE": FILES, "DIR": FOLDERS, "TARGET": HOSTS, "NAME": HOSTS, "--module": modules_of("--list-modules"),
             **dict.fromkeys(("PORT", "ADDRESS", "TEXT", "NAME: TEXT", "COMMAND", "REGEX", "STRING", "W[,C]", "USER",
-                             "PASSWORD", "RANGE", "N[:STATE]", "[SECTION][@FILE]", "N[,COUNT]", "CODE"), NOTHING)})
+                             "PASSWORD", "RANGE", "N[:STATE]", "[SECTION][@FILE]", "N[,COUNT]", "CODE"), NOTHING), "multi-line": {"multi-line"}})
         cls.exporter = Completion(exporter.EXPORTER, ROOT / "exporter/smtp_probe_exporter.bash-completion", {
             "FILE": FILES, "--textfile": FILES, "--module": modules_of("--list-modules"), "TARGET...": HOSTS,
             **dict.fromkeys(("ADDRESS", "URL", "PATH", "SECONDS", "N", "NAME", "NAME=VALUE"), NOTHING)})
@@ -201,8 +201,7 @@ class InBash(CompletionCase):
     def test_the_installed_names(self):
         for folder, completion in (("plugin", self.check), ("exporter", self.exporter)):
             rules = (ROOT / folder / "CMakeLists.txt").read_text()
-            self.assertRegex(rules, rf"install\(FILES {completion.name}\.bash-completion\s+"
-                             rf"DESTINATION \S*/bash-completion/completions\s+RENAME {completion.name}\)")
+            self.assertIn(f"smtpprobe_install_completion({completion.name} {folder})", rules)
 
     def test_with_a_keyboard(self):
         """Readline itself, on a terminal: what it splits and what it makes of the answer."""

@@ -117,7 +117,7 @@ texts and exit codes that configurations rely on. Three ways, from careful to th
 sudo ln -s check_smtp_probe /usr/local/lib/nagios/plugins/check_smtp
 ```
 
-```
+```nagios
 define command {
     command_name  check_smtp
     command_line  /usr/local/lib/nagios/plugins/check_smtp -H '$HOSTADDRESS$' '$ARG1$'
@@ -126,7 +126,7 @@ define command {
 
 In Icinga 2 with the variables of its own `smtp` command:
 
-```
+```icinga2
 object CheckCommand "smtp_strict" {
   import "smtp"
   command = [ "/usr/local/lib/nagios/plugins/check_smtp" ]

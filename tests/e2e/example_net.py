@@ -225,11 +225,13 @@ class ExampleNet:
         self.repo = self.machine / "smtp-probe"
         self.repo.mkdir(parents=True)
         self._overlay(self.repo, self.machine / "repo", ROOT)
-        for name in ("demo.sh", "test.sh", "install-packages.sh"):
+        for name in ("demo.sh", "test.sh", "install-packages.sh", "package.sh"):
             if (self.repo / "scripts" / name).exists():
                 write(self.repo / "scripts" / name, f"#!/bin/sh\necho {name}\n", 0o755)
         for one in PACKAGES:
-            (self.repo / f"{one}_0.1.0_amd64.deb").touch()  # apt is a stand-in
+            for name in (f"{one}_0.1.0_amd64.deb", f"{one}_0.2.0-1_amd64.deb", f"build/packages/{one}_0.1.0-1_amd64.deb"):
+                (self.repo / name).parent.mkdir(parents=True, exist_ok=True)
+                (self.repo / name).touch()  # apt is a stand-in
         for one in OVERLAID:
             self._overlay("/" + one, self.machine / one, f"{self.template / one}:/{one}")
         (self.machine / "home").mkdir()

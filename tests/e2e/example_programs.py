@@ -103,6 +103,7 @@ SHIMS = (
     Shim("journalctl", 'cat "$MACHINE/exporter.log"', "the exporter's log itself"),
     Shim("apt", FILES_OF_APT, "scripts/install-packages.sh"),
     Shim("apt-get", FILES_OF_APT, "scripts/install-packages.sh"),
+    Shim("apt-cache", "echo '  Candidate: 1'", "tests/packages compares what is linked statically with apt"),
     Shim("dpkg", FILES_OF_APT, "scripts/install-packages.sh"),
     Shim("cmake", ":", "scripts/test.sh builds with these presets"),
     Shim("ctest", ":", "scripts/test.sh"),

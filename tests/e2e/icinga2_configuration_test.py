@@ -14,7 +14,7 @@ from probe import ProbeCase, run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Options that are no matter for a CheckCommand: they probe nothing, or print what Icinga cannot read, or do nothing,
 # or are another word for one that is there.
-LEFT_OUT = {"help", "version", "explain", "output", "sni", "ignore-quit-failure", "proxy"}
+LEFT_OUT = {"help", "version", "explain", "output", "output-format", "exit-code", "watch", "list-modules", "sni", "ignore-quit-failure", "proxy"}
 # Named as those of Icinga's own "smtp"; all others as the option.
 RENAMED = {"hostname": "address", "use-ipv4": "ipv4", "use-ipv6": "ipv6"}
 
