@@ -162,8 +162,11 @@ class ExampleNet:
             write(probe / f"{stem}.pem", good[0].read_text())
             write(probe / f"{stem}.key", good[1].read_text(), 0o600)
         write(probe / "clients.pem", ca)
+        # The package's user.
+        write(root / "etc/group", pathlib.Path("/etc/group").read_text() + "smtp-probe:x:64999:\n")
         for prefix in (root / "usr/local", root / "usr"):
             self._install(prefix)
+        write(root / "usr/share/doc/check-smtp-probe/statically-linked", "libssl-dev 1\n")
         for one in ("var/lib/prometheus/node-exporter", "run/dovecot", "usr/local/pnp4nagios/share/templates",
                     "usr/local/pnp4nagios/etc/check_commands"):
             (root / one).mkdir(parents=True)
