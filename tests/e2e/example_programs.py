@@ -24,7 +24,8 @@ if [ -s "$pid" ]; then
   kill "$(cat "$pid")" 2>/dev/null
   for _ in $(seq 200); do kill -0 "$(cat "$pid")" 2>/dev/null || break; sleep 0.05; done
 fi
-setsid "$REAL_EXPORTER" "$@" </dev/null >"$log" 2>&1 &
+: >"$log"  # of the one before: it has said "listening" too
+setsid "$REAL_EXPORTER" "$@" </dev/null >>"$log" 2>&1 &
 echo $! >"$pid"
 for _ in $(seq 400); do
   grep -q 'listening' "$log" && exit 0
