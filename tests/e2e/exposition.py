@@ -115,6 +115,6 @@ class Exposition:
 
 def promtool(*arguments, stdin=""):
     """Exit code and all that it said."""
-    done = subprocess.run(["promtool", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=60,
+    done = subprocess.run(["promtool", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=240,
                           env=environment(), check=False)
     return done.returncode, done.stdout + done.stderr
