@@ -4,10 +4,13 @@
 #include <cassert>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace smtpprobe {
 namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
@@ -114,12 +117,12 @@ void append_histogram(std::string& out, const MetricFamily& family, const Client
     append_digits(out, count);
     append_tail(out, metric);
   };
-  double last = -INFINITY;
+  double last = -kInfinity;
   for (const ClientMetric::Bucket& bucket : histogram.bucket) {
     append_bucket(bucket.upper_bound, bucket.cumulative_count);
     last = bucket.upper_bound;
   }
-  if (last != INFINITY) append_bucket(INFINITY, histogram.sample_count);
+  if (last != kInfinity) append_bucket(kInfinity, histogram.sample_count);
 }
 
 void append_sample(std::string& out, const MetricFamily& family, const ClientMetric& metric) {
