@@ -30,7 +30,7 @@ function Stat(drawn: Drawn) {
     getAlignmentFactors={getDisplayValueAlignmentFactors}
     renderValue={({ value, width, height, count, alignmentFactors }: any) =>
       <BigValue value={value.display} count={count} width={width} height={height} theme={theme}
-        alignmentFactors={alignmentFactors} colorMode={panel.options.colorMode} graphMode={panel.options.graphMode}
+        alignmentFactors={alignmentFactors} colorMode={panel.options.colorMode} graphMode={panel.options.graphMode} text={panel.options.text}
         justifyMode={panel.options.justifyMode} textMode={panel.options.textMode ?? BigValueTextMode.Auto} />} />;
 }
 
@@ -44,7 +44,8 @@ function Bars(drawn: Drawn) {
       <BarGauge value={value.display} field={value.field} display={value.view?.getFieldDisplayProcessor(value.colIndex)}
         width={width} height={height} theme={theme} orientation={orientation} alignmentFactors={alignmentFactors}
         displayMode={panel.options.displayMode} showUnfilled={panel.options.showUnfilled}
-        valueDisplayMode={panel.options.valueMode} namePlacement={panel.options.namePlacement} />} />;
+        valueDisplayMode={panel.options.valueMode} namePlacement={panel.options.namePlacement}
+        text={panel.options.text} />} />;
 }
 
 function Rows({ panel, frames, width, height }: Drawn) {
@@ -72,11 +73,12 @@ function Legend({ items }: { items: Map<string, string> }) {
 function States({ panel, frames, width, height, from, to, step }: Drawn) {
   const rows = series(frames);
   const legend = new Map<string, string>();
-  const left = Math.min(width / 3, 16 + 6.5 * Math.max(...rows.map((row) => row.name.length)));
+  const left = Math.min(width / 2, 16 + 7.6 * Math.max(...rows.map((row) => row.name.length)));
   const below = 50;
   const band = (height - below) / rows.length;
   const x = (time: number) => left + ((time / 1000 - from) / (to - from)) * (width - left - 8);
-  const ticks = Array.from({ length: 7 }, (_, at) => from + ((to - from) * at) / 6);
+  const spaces = Math.max(2, Math.min(6, Math.floor((width - left) / 90)));
+  const ticks = Array.from({ length: spaces + 1 }, (_, at) => from + ((to - from) * at) / spaces);
   const bars = rows.flatMap((row, at) => {
     const found: any[] = [];
     row.times.forEach((time, sample) => {

@@ -70,7 +70,8 @@ class Structure(ExporterCase):
                                                                                 "__interval"})
 
     def test_no_overlap(self):
-        """No panel lies over another one, and none sticks out of the 24 columns."""
+        """No panel lies over another one, none sticks out of the 24 columns, and there is no hole between: Grafana
+        moves what is below up into it."""
         for name in NAMES:
             taken = {}
             for panel in load(name)["panels"]:
@@ -80,6 +81,8 @@ class Structure(ExporterCase):
                     for y in range(at["y"], at["y"] + at["h"]):
                         self.assertNotIn((x, y), taken, panel["title"])
                         taken[x, y] = panel["title"]
+            height = 1 + max(y for _, y in taken)
+            self.assertEqual([(x, y) for y in range(height) for x in range(24) if (x, y) not in taken], [], name)
 
     def test_transformations(self):
         for name in NAMES:
@@ -91,7 +94,7 @@ class Structure(ExporterCase):
         """Grafana's unit `d` says `2 weeks` of 12 days, where the thresholds are 7 and 21."""
         for name in NAMES:
             units = re.findall(r'"unit"(?:, "value")?: "([^"]+)"', (DASHBOARDS / f"{name}.json").read_text())
-            self.assertIn("suffix: days", units)
+            self.assertIn("suffix:days", units)
             self.assertNotIn("d", units)
 
     def test_blank_cells(self):
