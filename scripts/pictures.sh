@@ -6,13 +6,13 @@
 #                      state-timeline and piechart, which npm does not have, by scripts/pictures/panels.tsx.
 # The servers are scripted (scripts/pictures/servers.py), in a network of their own. Needs root, Debian's
 # chromium, prometheus, openssl, iproute2 and pngquant, and node 18 or later with npm.
-# Usage: scripts/pictures.sh [SECONDS]     how long Prometheus scrapes; 480
+# Usage: scripts/pictures.sh [SECONDS]     how long Prometheus scrapes; 360
 #        scripts/pictures.sh draw          the dashboards alone, as they are now, with the answers of the last time
 set -euo pipefail
 cd "$(dirname "$0")/.."
-case "${1:-480}" in
+case "${1:-360}" in
   draw) what=(draw) seconds=0 ;;
-  *) what=() seconds=${1:-480} ;;
+  *) what=() seconds=${1:-360} ;;
 esac
 
 for tool in node npm chromium prometheus openssl ip pngquant; do

@@ -31,7 +31,7 @@ from servers import Authority, MailServer  # noqa: E402
 
 PANELS = pathlib.Path(os.environ["PANELS"])  # the bundle
 IMAGES = pathlib.Path(os.environ.get("IMAGES", ROOT / "docs" / "images"))
-SECONDS = float(os.environ.get("SECONDS_OF_STORY", 480))
+SECONDS = float(os.environ.get("SECONDS_OF_STORY", 360))
 INTERVAL = 3
 WIDTH = 1280
 # Dashboard -> how many units of its grid the picture shows.
