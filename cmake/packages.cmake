@@ -18,10 +18,8 @@ function(smtpprobe_package component name summary)
   install(FILES ${made}/changelog DESTINATION share/doc/${name} RENAME changelog.Debian
     COMPONENT ${component} EXCLUDE_FROM_ALL)
   install(FILES ${debian}/copyright DESTINATION share/doc/${name} COMPONENT ${component} EXCLUDE_FROM_ALL)
-  if(EXISTS ${debian}/${name}.lintian-overrides)
-    install(FILES ${debian}/${name}.lintian-overrides DESTINATION share/lintian/overrides RENAME ${name}
-      COMPONENT ${component} EXCLUDE_FROM_ALL)
-  endif()
+  install(FILES ${debian}/${name}.lintian-overrides DESTINATION share/lintian/overrides RENAME ${name}
+    COMPONENT ${component} EXCLUDE_FROM_ALL)
 endfunction()
 
 # A file of the system's configuration: the administrator's edits survive an upgrade.
@@ -52,10 +50,8 @@ set(CPACK_DEBIAN_PLUGIN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_SUGGESTS "icinga2 | nagios4, smtp-probe-exporter")
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_ENHANCES "icinga2, nagios4")
-if(EXISTS ${PROJECT_SOURCE_DIR}/deploy/nagios/smtp_probe_commands.cfg)
-  smtpprobe_conffile(plugin deploy/nagios/smtp_probe_commands.cfg /etc/nagios-plugins/config/smtp_probe.cfg)
-  set(CPACK_DEBIAN_PLUGIN_PACKAGE_CONTROL_EXTRA ${made}/plugin/conffiles)
-endif()
+smtpprobe_conffile(plugin deploy/nagios/smtp_probe_commands.cfg /etc/nagios-plugins/config/smtp_probe.cfg)
+set(CPACK_DEBIAN_PLUGIN_PACKAGE_CONTROL_EXTRA ${made}/plugin/conffiles)
 
 smtpprobe_package(exporter smtp-probe-exporter
   "Prometheus exporter that probes SMTP servers step by step"

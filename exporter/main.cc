@@ -32,8 +32,7 @@ int say(std::string_view text) {
 }
 
 int list_modules(const std::string& config_file) {
-  const Result<Config> config =
-      config_file.empty() ? Result<Config>(built_in_config()) : load_config(config_file);
+  const Result<Config> config = load_config_or_built_in(config_file);
   if (!config) {
     const std::string line = "smtp_probe_exporter: " + config.error().text + '\n';
     std::fputs(line.c_str(), stderr);

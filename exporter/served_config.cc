@@ -22,7 +22,7 @@ Result<ServedModule> serve(const Module& module) {
 
 Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string& path,
                                                                SelfMetrics& metrics) {
-  Result<Config> config = path.empty() ? Result<Config>(built_in_config()) : load_config(path);
+  Result<Config> config = load_config_or_built_in(path);
   if (!config) return Unexpected(config.error());
   auto served = std::make_shared<ServedConfig>();
   served->config = std::move(*config);

@@ -107,6 +107,11 @@ Result<Config> load_config(const std::string& path) {
   return parse_config(*text, printable(path, 200));
 }
 
+Result<Config> load_config_or_built_in(const std::string& path) {
+  if (path.empty()) return built_in_config();
+  return load_config(path);
+}
+
 Result<Config> parse_config(std::string_view text, const std::string& name) {
   const Result<std::vector<YamlNode>> documents = parse_yaml(text, name);
   if (!documents) return Unexpected(documents.error());

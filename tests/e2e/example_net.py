@@ -167,6 +167,7 @@ class ExampleNet:
         for prefix in (root / "usr/local", root / "usr"):
             self._install(prefix)
         write(root / "usr/share/doc/check-smtp-probe/statically-linked", "libssl-dev 1\n")
+        write(root / "etc/nagios-plugins/config/smtp_probe.cfg", (ROOT / "deploy/nagios/smtp_probe_commands.cfg").read_text())
         for one in ("var/lib/prometheus/node-exporter", "run/dovecot", "usr/local/pnp4nagios/share/templates",
                     "usr/local/pnp4nagios/etc/check_commands"):
             (root / one).mkdir(parents=True)

@@ -348,13 +348,7 @@ class Service:
 
     def stop(self):
         atexit.unregister(self.stop)
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        peers.end(self.process)
         self.reader.join(20)
         self.process.stderr.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -168,11 +168,6 @@ class Icinga2:
 
     def stop(self):
         atexit.unregister(self.stop)
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            peers.end(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -97,13 +97,8 @@ class Nagios:
         return log.read_text(errors="replace") if log.exists() else ""
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            peers.end(self.process)
 
 
 def distribution():

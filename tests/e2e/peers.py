@@ -9,7 +9,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -65,6 +64,17 @@ def wait_until(true, what, seconds=20):
             return answer
         time.sleep(0.02)
     raise TimeoutError(what)
+
+
+def end(process, seconds=20):
+    """Has the process end, by force where it does not."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def make_folder(name):
@@ -341,13 +351,7 @@ class Dovecot:
 
     def stop(self):
         atexit.unregister(self.stop)
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         self.process.stderr.close()
         self.tokens.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

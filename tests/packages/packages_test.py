@@ -102,23 +102,15 @@ class Linted(unittest.TestCase):
 
     def test_each_file_is_where_it_belongs(self):
         expected = {
-            "check-smtp-probe": [CHECK, "/usr/share/man/man8/check_smtp_probe.8.gz"],
+            "check-smtp-probe": [CHECK, "/usr/share/man/man8/check_smtp_probe.8.gz",
+                                 "/usr/share/bash-completion/completions/check_smtp_probe",
+                                 "/etc/nagios-plugins/config/smtp_probe.cfg"],
             "smtp-probe-exporter": [
                 "/usr/bin/smtp_probe_exporter", "/usr/share/man/man8/smtp_probe_exporter.8.gz",
                 "/usr/share/man/man5/smtp-probe.yml.5.gz", f"/usr/lib/systemd/system/{UNIT}", CONFIG,
-                "/etc/default/smtp_probe_exporter"],
+                "/etc/default/smtp_probe_exporter", "/usr/share/bash-completion/completions/smtp_probe_exporter"],
             "smtp-probe-dashboards": [f"/usr/share/smtp-probe/dashboards/{name}" for name in (
                 "smtp_overview.json", "smtp_target.json", "smtp_alerts.yml", "smtp_rules.yml")]}
-        # What the tree has of these is in a package.
-        for source, name, path in (
-                ("plugin/check_smtp_probe.bash-completion", "check-smtp-probe",
-                 "/usr/share/bash-completion/completions/check_smtp_probe"),
-                ("exporter/smtp_probe_exporter.bash-completion", "smtp-probe-exporter",
-                 "/usr/share/bash-completion/completions/smtp_probe_exporter"),
-                ("deploy/nagios/smtp_probe_commands.cfg", "check-smtp-probe",
-                 "/etc/nagios-plugins/config/smtp_probe.cfg")):
-            if (TREE / source).exists():
-                expected[name].append(path)
         for folder, name in (("nagios", "check-smtp-probe"), ("icinga2", "check-smtp-probe"),
                              ("prometheus", "smtp-probe-exporter"), ("kubernetes", "smtp-probe-exporter")):
             expected[name] += [f"/usr/share/smtp-probe/{one.relative_to(TREE / 'deploy')}"
