@@ -471,7 +471,9 @@ class Hostile(HttpCase):
                     connection.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             except TimeoutError:
                 pass
-            self.assertLess(self.exporter.resident_kib() - before, 20 * 1024)
+            grown = self.exporter.resident_kib() - before
+            if not SANITIZED:  # the address sanitizer keeps what was freed: some 20 MiB of it here
+                self.assertLess(grown, 2 * 1024)
             self.assertEqual(self.exporter.get("/-/healthy").status, 200)
 
 
