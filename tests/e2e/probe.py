@@ -69,7 +69,7 @@ def without_times(text):
     """The lines of what the check printed. Of two runs of the same check they are equal: without the times, our own port,
     which step was the slowest, and the days of a certificate that was made for just so many."""
     text = re.sub(r"(cert_days_left=|expires in )\d+", r"\1D", re.sub(r"\d+\.\d+", "T", text))
-    text = re.sub(r"(local address +\S+):\d+", r"\1", re.sub(r"- \w+: response time", "- response time", text))
+    text = re.sub(r"(local address +\S+):\d+", r"\1", re.sub(r"([-,]) \w+: response time", r"\1 response time", text))
     return [" ".join(line.split()) for line in re.split(r"[\r\n]+", text.strip())]
 
 
