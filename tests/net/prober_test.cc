@@ -62,12 +62,12 @@ TEST(ProberTest, EndsWhenItIsInterrupted) {
   for (const ProbePlan& plan : {plan_for_server(silent), starttls, nowhere}) {
     const int interrupt = ::eventfd(0, EFD_CLOEXEC);
     ASSERT_GE(interrupt, 0);
+    const Instant began = std::chrono::steady_clock::now();
     std::thread later([interrupt] {
       std::this_thread::sleep_for(milliseconds(100));
       const std::uint64_t one = 1;
       EXPECT_EQ(::write(interrupt, &one, sizeof one), ssize_t{sizeof one});
     });
-    const Instant began = std::chrono::steady_clock::now();
     const auto results = probe_once(plan, interrupt);
     later.join();
     ASSERT_TRUE(results);
