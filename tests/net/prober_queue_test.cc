@@ -202,10 +202,10 @@ TEST_F(ProberQueueTest, TheWaitOfANameIsNotItsResolution) {
 
 TEST_F(ProberQueueTest, AfterALongWaitTheDeadlineIsNotTheServersFault) {
   const FakeServer server = FakeServer::from_text(kSilent);
-  const ProbePlan plan = plan_within(milliseconds(400), server);
+  const ProbePlan plan = plan_within(milliseconds(1000), server);
   start(plan);
   occupy(server.port());
-  leave_after(milliseconds(230));
+  leave_after(milliseconds(560));
   run();
   const ProbeResult& result = only_result();
   EXPECT_GT(2 * result.waited, plan.timeout);
@@ -220,7 +220,7 @@ TEST_F(ProberQueueTest, AfterALongWaitTheDeadlineIsNotTheServersFault) {
 
 TEST_F(ProberQueueTest, AfterAShortWaitItIs) {
   const FakeServer server = FakeServer::from_text(kSilent);
-  const ProbePlan plan = plan_within(milliseconds(400), server);
+  const ProbePlan plan = plan_within(milliseconds(1000), server);
   start(plan);
   occupy(server.port());
   leave_after(milliseconds(40));
@@ -237,14 +237,14 @@ TEST_F(ProberQueueTest, AfterAShortWaitItIs) {
 TEST_F(ProberQueueTest, AfterALongWaitWhatHappensBeforeTheDeadlineIsTheServers) {
   const FakeServer refuses = FakeServer::from_text("S: 554 no\nC: QUIT\nS: 221 bye\nclose\n");
   const FakeServer silent = FakeServer::from_text(kSilent);
-  const ProbePlan refused = plan_within(milliseconds(800), refuses);
-  ProbePlan timed_out = plan_within(milliseconds(800), silent);
+  const ProbePlan refused = plan_within(milliseconds(1500), refuses);
+  ProbePlan timed_out = plan_within(milliseconds(1500), silent);
   timed_out.dialogue.limits.reply = milliseconds(50);
   start(refused);
   start(timed_out);
   occupy(refuses.port());
   occupy(silent.port());
-  leave_after(milliseconds(410));
+  leave_after(milliseconds(800));
   run();
   for (const Queued& queued : queued_) {
     ASSERT_TRUE(queued.ended);

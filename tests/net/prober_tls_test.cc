@@ -66,7 +66,7 @@ ProbeResult run_behind_another(const ProbePlan& plan, milliseconds leaves) {
 
 TEST_F(ProberTlsTest, TheWaitForOtherHandshakesIsInNoStep) {
   const FakeServer server = tls_server(kStarttls);
-  const ProbeResult result = run_behind_another(plan(server), milliseconds(300));
+  const ProbeResult result = run_behind_another(plan(server), milliseconds(1000));
   EXPECT_EQ(failure_of(result), "");
   EXPECT_GE(result.waited, milliseconds(200));
   Duration sum{};
@@ -95,7 +95,7 @@ TEST_F(ProberTlsTest, AServerThatGivesUpWhileWeWaitIsNotToBlame) {
   EXPECT_TRUE(failure_of(result).starts_with("tls probe_rejected")) << failure_of(result);
   EXPECT_EQ(judge(wanted, result).state, State::Unknown);
   ASSERT_NE(result.step(Step::Tls), nullptr);
-  EXPECT_LT(result.step(Step::Tls)->took, milliseconds(100));
+  EXPECT_LT(result.step(Step::Tls)->took, milliseconds(400));
   // Without a wait it is the server's end.
   const ProbeResult alone = run_probe(wanted);
   EXPECT_TRUE(failure_of(alone).starts_with("tls connection_closed")) << failure_of(alone);
@@ -169,7 +169,7 @@ TEST_F(ProberTlsTest, ALoopThatIsLateMakesNoStepSlow) {
   EXPECT_GT(result->ended - result->began, milliseconds(500));
   Duration sum{};
   for (const StepRecord& record : result->steps) sum += record.took;
-  EXPECT_LT(sum, milliseconds(250));
+  EXPECT_LT(sum, (result->ended - result->began) / 2);
 }
 
 TEST_F(ProberTlsTest, StarttlsWithAVerifiedCertificate) {
@@ -270,7 +270,7 @@ TEST_F(ProberTlsTest, APlainServerOnATlsPortIsShown) {
     const FakeServer server = tls_server(script);
     const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));
     EXPECT_TRUE(failure_of(result).starts_with("tls tls_not_tls \"2")) << failure_of(result);
-    EXPECT_LT(seconds_of(result.ended - result.began), 0.5);
+    EXPECT_LT(seconds_of(result.ended - result.began), 0.9);
   }
 }
 

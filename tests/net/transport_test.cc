@@ -110,16 +110,16 @@ TEST(TransportConnect, NoticedLateItIsUpSinceTheKernelSaysSo) {
 
 TEST_F(TransportTest, AReadThatComesLateStillTellsTheArrival) {
   // The kernel begins to stamp a moment after the first socket has asked for it.
-  std::this_thread::sleep_for(milliseconds(50));
+  std::this_thread::sleep_for(milliseconds(200));
   transport_.connected(Clock::now());
   const Instant before = Clock::now();
   pair_.say("220 mx\r\n");
   const Instant after = Clock::now();
-  const IoResult heard = read_late(milliseconds(50));
+  const IoResult heard = read_late(milliseconds(200));
   ASSERT_EQ(heard.state, IoState::Done);
   EXPECT_EQ(heard.bytes, 8U);
   EXPECT_GE(heard.at, before);
-  EXPECT_LE(heard.at, after + milliseconds(5));
+  EXPECT_LE(heard.at, after + milliseconds(100));
 }
 
 TEST_F(TransportTest, NothingArrivesBeforeWhatItAnswers) {
@@ -136,7 +136,7 @@ TEST_F(TransportTest, NotYetIsAStateAndWaitingHasADeadline) {
   const Instant began = Clock::now();
   EXPECT_FALSE(wait_until(began + milliseconds(100)));
   EXPECT_GE(Clock::now() - began, milliseconds(100));
-  EXPECT_LT(Clock::now() - began, milliseconds(400));
+  EXPECT_LT(Clock::now() - began, milliseconds(2000));
   pair_.say("220 mx\r\n");
   EXPECT_TRUE(wait_until(Clock::now() + milliseconds(500)));
   EXPECT_EQ(read().state, IoState::Done);
