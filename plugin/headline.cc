@@ -9,7 +9,8 @@ namespace smtpprobe {
 namespace {
 
 constexpr std::string_view kCut = "...";
-constexpr std::size_t kEscapeBytes = 4;  // "\xHH"
+constexpr std::size_t kEscapeBytes = 4;       // "\xHH"
+constexpr std::string_view kBetween = " / ";  // Nagios makes ':' of a ';'
 
 // The code of the EHLO that HELO followed. The step's record has HELO's reply alone, so the
 // transcript tells.
@@ -71,7 +72,9 @@ std::string compose_line(std::string_view head, std::string_view text,
   std::string line(head);
   line += cut_sanitised(text, max_bytes - std::min(max_bytes, fixed));
   for (const std::string& remark : remarks) {
-    if (line.size() + 2 + remark.size() + tail.size() <= max_bytes) line += "; " + remark;
+    if (line.size() + kBetween.size() + remark.size() + tail.size() > max_bytes) continue;
+    line += kBetween;
+    line += remark;
   }
   line += tail;
   return cut_sanitised(line, max_bytes);

@@ -25,7 +25,7 @@ std::string headline(const ProbeResult& result, const Verdict& verdict, std::str
                      std::size_t max_bytes);
 
 // `head` and `tail` whole, and between them `text`, then as many whole `remarks` as fit, each
-// behind "; ". All sanitised.
+// behind " / ". All sanitised.
 std::string compose_line(std::string_view head, std::string_view text,
                          const std::vector<std::string>& remarks, std::string_view tail,
                          std::size_t max_bytes);

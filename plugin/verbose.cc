@@ -161,15 +161,17 @@ std::string session_text(const ProbeResult& result) {
 std::string explanation(const ProbeResult& result) {
   if (!result.failure || !result.failure->reply) return {};
   const Reply& reply = *result.failure->reply;
+  if (reply.code < 400) return {};  // no refusal: it was not the one that was expected
   std::string text = explain(std::to_string(reply.code)).value_or("");
   if (reply.status) {
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     text += explain(to_string(*reply.status)).value_or("");
   }
-  std::string out;
+  std::string out = fmt::format("what {}{} means\n", reply.code,
+                                reply.status ? " " + to_string(*reply.status) : "");
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    out += clean(text.substr(begin, end - begin)) + '\n';
+    out += "  " + clean(text.substr(begin, end - begin)) + '\n';
     begin = end + 1;
   }
   return out;

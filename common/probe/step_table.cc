@@ -14,11 +14,12 @@ std::string reply_words(const Reply& reply) {
 std::string step_words(const ProbeResult& result, const StepRecord& record) {
   if (record.reply) return reply_words(*record.reply);
   if (record.step == Step::Tls && result.tls && result.tls->established()) {
-    std::string text = result.tls->version + ' ' + result.tls->cipher;
+    // The trouble first: a table cuts what is last.
+    std::string text;
     if (!result.tls->problems.empty()) {
-      text += ", " + problem_words(*result.tls, result.tls->problems.front());
+      text = problem_words(*result.tls, result.tls->problems.front()) + ", ";
     }
-    return text;
+    return text + result.tls->version + ' ' + result.tls->cipher;
   }
   if (record.reason != Reason::None) return failure_words(record.reason, record.detail);
   if (record.step == Step::Resolve) return result.endpoint.address;

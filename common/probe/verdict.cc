@@ -278,8 +278,10 @@ void judge_duration(const Thresholds& thresholds, Duration took, Step step, std:
                     std::vector<Finding>& findings) {
   const double seconds = std::chrono::duration<double>(took).count();
   const auto slow = [&](State state, const Range& range) {
+    // "0.000 s (limit 0.0001)" would be no reason.
     findings.push_back({state, step, Reason::Slow,
-                        fmt::format("{} {:.3f} s (limit {})", what, seconds, range.text())});
+                        fmt::format("{} {:.{}f} s (limit {})", what, seconds,
+                                    seconds < 0.01 ? 6 : 3, range.text())});
   };
   if (thresholds.critical && thresholds.critical->alerts(seconds)) {
     slow(State::Critical, *thresholds.critical);

@@ -22,10 +22,14 @@ constexpr std::size_t kCommandLine = 512;
 
 void Dialogue::enter_auth(Instant at) {
   const AuthPlan& auth = *plan_.auth;
+  // Most servers take credentials behind TLS alone; that it was there and not asked for is the
+  // cause.
+  const bool starttls_left = !tls_up_ && extensions_ && extensions_->offers("STARTTLS");
   if (!tls_verified_ && !auth.without_verified_tls) {
     fail(Step::Auth, Reason::AuthNeedsTls,
-         tls_up_ ? "the certificate was not verified, nothing was sent"
-                 : "the channel is not encrypted, nothing was sent");
+         tls_up_         ? "the certificate was not verified, nothing was sent"
+         : starttls_left ? "the channel is not encrypted (STARTTLS is offered), nothing was sent"
+                         : "the channel is not encrypted, nothing was sent");
     return leave(at);
   }
   const std::vector<std::string>& offered = mechanisms_;
@@ -38,8 +42,9 @@ void Dialogue::enter_auth(Instant at) {
   }
   if (!mechanism_) {
     fail(Step::Auth, Reason::AuthNotOffered,
-         offered.empty() ? std::string("no AUTH in the EHLO reply")
-                         : fmt::format("the server offers {}", fmt::join(offered, " ")));
+         offered.empty()
+             ? std::string("no AUTH in the EHLO reply") + (starttls_left ? ", but STARTTLS" : "")
+             : fmt::format("the server offers {}", fmt::join(offered, " ")));
     return leave(at);
   }
   std::string why;

@@ -157,7 +157,7 @@ def perfdata_page(servers):
            "$ check_smtp_probe -H down.example.net",
            "SMTP CRITICAL - connect: connection refused by 192.0.2.45 port 25 - 0.001 sec. response time|…",
            "$ check_smtp_probe -H slow.example.net -f '' --to x@example.net --forbid-extension DSN --step-warning rcpt=1",
-           "SMTP CRITICAL - ehlo: DSN is offered and must not be; slow: rcpt: took 1.502 s (limit 1) - 1.504 sec. response time|…",
+           "SMTP CRITICAL - ehlo: DSN is offered and must not be / slow: rcpt: took 1.502 s (limit 1) - 1.504 sec. response time|…",
            "```", "",
            "## Performance data", "",
            filled(f"In the order of the dialogue. The thresholds are those of the options in the table's run: "

@@ -64,6 +64,7 @@ class Talk {
     return dialogue_.next().kind == Action::Kind::Close;
   }
   Reason reason() const { return dialogue_.failure() ? dialogue_.failure()->reason : Reason::None; }
+  std::string detail() const { return dialogue_.failure() ? dialogue_.failure()->detail : ""; }
   Step failed_step() const {
     return dialogue_.failure() ? dialogue_.failure()->step : Step::Resolve;
   }
@@ -737,6 +738,24 @@ TEST(DialogueAuth, MechanismsLearnedBeforeTlsDoNotCount) {
   talk.server("220 mx\r\n").server("250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n");
   talk.server("220 go\r\n").tls().server("250 mx\r\n").server("221 bye\r\n");
   EXPECT_EQ(talk.reason(), Reason::AuthNotOffered);
+}
+
+TEST(DialogueAuth, WhoLeftOutStarttlsIsTold) {
+  const std::string banner = "220 mx\r\n";
+  Talk no_auth(auth_plan(Mechanism::Plain));
+  no_auth.server(banner).server("250-mx\r\n250 STARTTLS\r\n");
+  EXPECT_EQ(no_auth.detail(), "no AUTH in the EHLO reply, but STARTTLS");
+
+  DialoguePlan careful = auth_plan(Mechanism::Plain);
+  careful.auth->without_verified_tls = false;
+  Talk in_clear(careful);
+  in_clear.server(banner).server("250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n");
+  EXPECT_EQ(in_clear.detail(),
+            "the channel is not encrypted (STARTTLS is offered), nothing was sent");
+
+  Talk no_tls(careful);
+  no_tls.server(banner).server("250-mx\r\n250 AUTH PLAIN\r\n");
+  EXPECT_EQ(no_tls.detail(), "the channel is not encrypted, nothing was sent");
 }
 
 TEST(DialogueAuth, AnExchangeGivenUpIsCancelled) {

@@ -89,7 +89,7 @@ TEST(Output, ASecondFindingIsMentioned) {
   const Rendered out = rendered(options, result);
   EXPECT_EQ(out.exit_code, 2);
   EXPECT_EQ(before_bar(out),
-            "SMTP CRITICAL - rcpt: 450 4.2.1 busy; slow: rcpt: took 0.010 s (limit "
+            "SMTP CRITICAL - rcpt: 450 4.2.1 busy / slow: rcpt: took 0.010 s (limit "
             "0.001) - 0.040 sec. response time");
 }
 
@@ -164,7 +164,7 @@ TEST(Headline, TheSecondsAlwaysFit) {
       compose_line("head: ", std::string(900, 'x'), {"remark"}, " - 1.000 sec.", 100);
   EXPECT_EQ(line.size(), 100U);
   EXPECT_TRUE(line.ends_with("... - 1.000 sec."));
-  EXPECT_EQ(compose_line("a", "b", {"cc", std::string(90, 'd'), "ee"}, "f", 20), "ab; cc; eef");
+  EXPECT_EQ(compose_line("a", "b", {"cc", std::string(90, 'd'), "ee"}, "f", 20), "ab / cc / eef");
 }
 
 // Whatever a server says.

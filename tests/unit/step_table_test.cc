@@ -53,6 +53,19 @@ TEST(StepTable, OfSeveralFindingsTheFirstReasonAndTheWorstState) {
   EXPECT_EQ(ehlo.state, State::Critical);
 }
 
+TEST(StepTable, TheTroubleOfTlsComesBeforeItsCipher) {
+  ProbeResult result = greeted();
+  secured(result, {certificate("mx.example.net", 90)});
+  result.tls->problems = {{Reason::CertUntrusted, 0, "self-signed certificate"}};
+  const std::vector<StepRow> rows = rows_of(result);
+  const auto tls = std::find_if(rows.begin(), rows.end(),
+                                [](const StepRow& row) { return row.step == Step::Tls; });
+  ASSERT_NE(tls, rows.end());
+  EXPECT_TRUE(tls->text.starts_with("certificate not trusted: self-signed certificate"))
+      << tls->text;
+  EXPECT_TRUE(tls->text.ends_with(", TLSv1.3 TLS_AES_256_GCM_SHA384")) << tls->text;
+}
+
 TEST(StepTable, WordsOfFailuresDoNotRepeatThemselves) {
   EXPECT_EQ(failure_words(Reason::ConnectionRefused, ""), "connection refused");
   EXPECT_EQ(failure_words(Reason::ConnectionRefused, "by x"), "connection refused: by x");

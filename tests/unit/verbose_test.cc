@@ -106,12 +106,20 @@ TEST(Verbose, LevelThreeShowsEverything) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;
   }
   const std::string explained = *explain("550");
-  EXPECT_NE(text.find(explained.substr(0, explained.find('\n'))), std::string::npos) << text;
+  EXPECT_NE(text.find("\nwhat 550 5.1.1 means\n  " + explained.substr(0, explained.find('\n'))),
+            std::string::npos)
+      << text;
   result.tls->problems.clear();
   result.tls->verified_chain = result.tls->chain;
   EXPECT_NE(text_of(result, 3).find("verification    report, verified\n"), std::string::npos);
   EXPECT_NE(text_of(result, 3).find("verified chain  CN=mx.example.net,O=Example <- CN=Example CA"),
             std::string::npos);
+}
+
+TEST(Verbose, WhatIsNoRefusalIsNotExplained) {
+  ProbeResult result = greeted();
+  refused(result, Step::Banner, 220, "mx.example.net");
+  EXPECT_EQ(text_of(result, 3).find(" means\n"), std::string::npos);
 }
 
 }  // namespace

@@ -302,6 +302,18 @@ TEST(Verdict, ASlowStep) {
   EXPECT_EQ(verdict.findings[0].step, Step::Ehlo);
 }
 
+// Rounded to milliseconds it would be below what it is said to be above.
+TEST(Verdict, AStepThatIsSlowByMicrosecondsShowsThem) {
+  ProbePlan plan;
+  plan.step[Step::Ehlo] = limits(nullptr, "0.0001");
+  ProbeResult result = up_to(Step::Quit);
+  for (StepRecord& record : result.steps) {
+    if (record.step == Step::Ehlo) record.took = std::chrono::microseconds(210);
+  }
+  EXPECT_NE(judge(plan, result).findings.at(0).text.find("0.000210 s (limit 0.0001)"),
+            std::string::npos);
+}
+
 TEST(Verdict, QuitIsOutsideTheResponseTime) {
   ProbePlan plan;
   plan.total = limits(nullptr, "1");
