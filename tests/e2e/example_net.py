@@ -195,6 +195,7 @@ class ExampleNet:
         shutil.copy(CHECK, plugins / "check_smtp_probe")
         (prefix / "bin").mkdir()
         write(prefix / "bin/smtp_probe_exporter", WRAPPER, 0o755)
+        (prefix / "bin/check_smtp_probe").symlink_to("../lib/nagios/plugins/check_smtp_probe")
 
     def _write_programs(self):
         """PATH: what a document may call, and nothing else."""

@@ -214,7 +214,7 @@ class WithoutSystemd(unittest.TestCase):
         port, = peers.free_ports(1)
         done = one.run([CHECK, "-H", "127.0.0.1", "-p", port])
         self.assertEqual((done.returncode, done.stdout[:13]), (2, "SMTP CRITICAL"), done.stdout)
-        one.shell("cd / && check_smtp_probe --version")  # found by PATH
+        self.assertIn("check_smtp_probe v", one.run(["check_smtp_probe", "--version"]).stdout)  # found by PATH
         # In the place of check_smtp, by the manual's commands, and back again.
         take, back = (block.replace("sudo ", "") for block in re.findall(
             r"```sh\n([^`]*dpkg-divert[^`]*)```", (TREE / "docs/nagios.md").read_text()))
