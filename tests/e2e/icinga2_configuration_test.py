@@ -137,7 +137,8 @@ class Configuration(ProbeCase):
     def test_no_warning_for_what_a_host_has_not(self):
         for variables, names in (('vars.smtp["mail"] = { }', {"h!mail"}),
                                  ('vars.smtp_exchangers = [ "mx.test" ]', {"h!smtp mx.test"})):
-            code, said, objects = self.node.validate(self.host(variables) + 'object Host "i" {\n  check_command = "dummy"\n}\n')
+            text = self.host(variables) + 'object Host "i" {\n  check_command = "dummy"\n}\n'
+            code, said, objects = self.node.validate(text)
             self.assertEqual((code, set(objects["Service"])), (0, names), said)
             self.assertNotIn("warning/", said)
 

@@ -127,7 +127,8 @@ class Linted(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual([path for path in paths if path not in files], [])
                 self.assertEqual({owner for _, owner in files.values()}, {"root/root"})
-                self.assertEqual([path for path, (mode, _) in files.items() if mode[0] != "l" and ("w" in mode[5:] or mode[7] != "r")], [])
+                self.assertEqual([path for path, (mode, _) in files.items()
+                                  if mode[0] != "l" and ("w" in mode[5:] or mode[7] != "r")], [])
                 conffiles = root.run(["dpkg-deb", "--info", DEBS[name], "conffiles"]).stdout.split()
                 self.assertEqual(sorted(path for path in files if path.startswith("/etc/")),
                                  sorted(path for path in conffiles if path.startswith("/etc/")))
