@@ -31,6 +31,13 @@ function(smtpprobe_conffile component file path)
   file(APPEND ${made}/${component}/conffiles "${path}\n")
 endfunction()
 
+# README.md and docs/, beside one another as their links want it.
+function(smtpprobe_documents component name)
+  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
+  install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION share/doc/${name} COMPONENT ${component} EXCLUDE_FROM_ALL)
+  install(FILES ${pages} DESTINATION share/doc/${name}/docs COMPONENT ${component} EXCLUDE_FROM_ALL)
+endfunction()
+
 file(REMOVE_RECURSE ${made})
 file(MAKE_DIRECTORY ${made}/plugin ${made}/exporter)
 
@@ -51,7 +58,8 @@ set(CPACK_DEBIAN_PLUGIN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_SUGGESTS "icinga2 | nagios4, smtp-probe-exporter")
 set(CPACK_DEBIAN_PLUGIN_PACKAGE_ENHANCES "icinga2, nagios4")
 smtpprobe_conffile(plugin deploy/nagios/smtp_probe_commands.cfg /etc/nagios-plugins/config/smtp_probe.cfg)
-set(CPACK_DEBIAN_PLUGIN_PACKAGE_CONTROL_EXTRA ${made}/plugin/conffiles)
+set(CPACK_DEBIAN_PLUGIN_PACKAGE_CONTROL_EXTRA ${made}/plugin/conffiles ${debian}/check-smtp-probe/prerm)
+smtpprobe_documents(plugin check-smtp-probe)
 
 smtpprobe_package(exporter smtp-probe-exporter
   "Prometheus exporter that probes SMTP servers step by step"
@@ -62,14 +70,17 @@ smtpprobe_package(exporter smtp-probe-exporter
 set(CPACK_DEBIAN_EXPORTER_PACKAGE_SHLIBDEPS ON)
 # libcurl is loaded when it pushes, and so unseen by dpkg-shlibdeps.
 set(CPACK_DEBIAN_EXPORTER_PACKAGE_DEPENDS "adduser")
-set(CPACK_DEBIAN_EXPORTER_PACKAGE_RECOMMENDS "ca-certificates, libcurl4")
+# The alerts' runbooks call the check.
+set(CPACK_DEBIAN_EXPORTER_PACKAGE_RECOMMENDS "ca-certificates, check-smtp-probe, libcurl4")
 set(CPACK_DEBIAN_EXPORTER_PACKAGE_SUGGESTS "prometheus, smtp-probe-dashboards")
 smtpprobe_conffile(exporter deploy/smtp-probe.yml /etc/smtp-probe/smtp-probe.yml)
 smtpprobe_conffile(exporter deploy/smtp_probe_exporter.default /etc/default/smtp_probe_exporter)
 set(CPACK_DEBIAN_EXPORTER_PACKAGE_CONTROL_EXTRA ${made}/exporter/conffiles
   ${debian}/postinst ${debian}/prerm ${debian}/postrm)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/web-config.example.yml
+  ${PROJECT_SOURCE_DIR}/deploy/smtp-probe.yml ${PROJECT_SOURCE_DIR}/deploy/smtp_probe_exporter.default
   DESTINATION share/doc/smtp-probe-exporter/examples COMPONENT exporter EXCLUDE_FROM_ALL)
+smtpprobe_documents(exporter smtp-probe-exporter)
 
 smtpprobe_package(dashboards smtp-probe-dashboards
   "Grafana dashboards, rules and alerts for smtp_probe_exporter"

@@ -17,7 +17,7 @@ cp -a build/packages/extracted/usr/{bin,lib} "$image"/usr/
 cp -a build/packages/extracted/etc/smtp-probe "$image"/etc/
 mkdir -p "$image"/usr/share/doc
 cp -a build/packages/extracted/usr/share/doc/* "$image"/usr/share/doc/
-rm -rf build/packages/extracted "$image"/usr/lib/systemd
+rm -rf build/packages/extracted "$image"/usr/lib/systemd "$image"/usr/share/doc/*/{README.md,docs,examples}
 
 # The libraries, and that of the push, which is loaded by name.
 curl=$(ldconfig -p | awk '/libcurl\.so\.4 / && !seen++ {print $NF}')

@@ -72,7 +72,8 @@ MX = {
 }
 # A server that relays to strangers is CRITICAL.
 NO_RELAY = {"helo": "probe.example.net", "mail": {"from": "probe@example.net", "to": ["someone@example.com"]},
-            "tls": {"mode": "opportunistic", "ca_file": "@CA@"}, "expect": {"rcpt": ["550", "554"]}}
+            "tls": {"mode": "opportunistic", "ca_file": "@CA@"},
+            "expect": {"rcpt": ["454", "530", "550", "551", "553", "554"]}}
 PROBED = {"mx": [one[0] for one in SERVERS], "no_relay": ["mx1.example.net"]}
 
 

@@ -84,6 +84,12 @@ class Structure(ExporterCase):
             height = 1 + max(y for _, y in taken)
             self.assertEqual([(x, y) for y in range(height) for x in range(24) if (x, y) not in taken], [], name)
 
+    def test_the_target_dashboard_shows_one_module(self):
+        """Two modules of a target are two stories; their lines and verdicts are not to be mixed."""
+        for name in ("instance", "module"):
+            variable = variables(load("smtp_target"))[name]
+            self.assertEqual((variable["multi"], variable["includeAll"], variable["current"]), (False, False, {}), name)
+
     def test_transformations(self):
         for name in NAMES:
             for panel in panels(load(name)):
@@ -216,10 +222,33 @@ class Queries(exporter_prometheus_test.ScrapedCase):
                     self.query(self.filled(query["expr"], {"job": "smtp", "instance": target, "module": ".*"})))
         self.assertEqual([value for _, value in found["Verdict"]], [2])
         self.assertEqual([(one["step"], one["reason"]) for one, _ in found["Failed at"]], [("rcpt", "reply_5xx")])
+        self.assertEqual([value for _, value in found["Failures"]], [2])
         self.assertEqual([value for _, value in found["Reply at the failed step"]], [550])
         spent = {one["step"] for one, value in found["Where the time goes"] if value > 0}
         # A banner that is there as soon as the connection takes no time.
         self.assertEqual(spent | {"banner"}, {"connect", "banner", "ehlo", "mail", "rcpt", "quit"})
+
+    def test_failures_have_the_colour_of_their_state(self):
+        panel = next(one for one in panels(load("smtp_target")) if one["title"] == "Failures")
+        mapped = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
+        self.assertEqual({value: one["text"] for value, one in mapped.items()},
+                         {"1": "WARNING", "2": "CRITICAL", "3": "UNKNOWN"})
+        query = panel["targets"][0]["expr"]
+        every = {value: self.query(self.filled(query, {"job": "smtp", "instance": target, "module": ".*"}))
+                 for target, value in self.states().items()}
+        self.assertLessEqual({1.0, 2.0}, set(every))
+        for value, found in every.items():
+            self.assertEqual([one for _, one in found], [value] if value else [])
+
+    def states(self):
+        return {one["instance"]: value for one, value in self.query('probe_smtp_state{job="smtp"}')}
+
+    def test_whose_certificate_runs_out(self):
+        panel = next(one for one in panels(load("smtp_overview")) if one["title"] == "Next certificate to run out")
+        found = self.query(self.filled(panel["targets"][0]["expr"], dict.fromkeys(("job", "instance", "module"), ".*")))
+        self.assertEqual([set(one) for one, _ in found], [{"instance"}])
+        self.assertEqual((panel["targets"][0]["legendFormat"], panel["options"]["textMode"]),
+                         ("{{instance}}", "value_and_name"))
 
     def test_steps_in_the_order_of_the_walk(self):
         """The handshake comes behind STARTTLS, or right behind the connection."""

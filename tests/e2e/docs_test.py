@@ -8,6 +8,7 @@ import json
 import pathlib
 import re
 import shutil
+import stat
 import tempfile
 import unittest
 import urllib.parse
@@ -21,6 +22,9 @@ from example_net import ExampleNet
 
 LACKING = namespaces.missing()
 DOCUMENTS = everything()
+# Documents that tell of an installation into /usr/local, beside the packages.
+FROM_SOURCE = {"README.md", "docs/shell.md"}
+CONFIGURATION = pathlib.Path("/etc/smtp-probe/smtp-probe.yml")
 NET = None
 COMMAND = re.compile(r"^\s*(?:[$#] |sudo |check_smtp|smtp_probe_exporter |curl |apt |systemctl |promtool )")
 
@@ -132,7 +136,7 @@ class Blocks(unittest.TestCase):
 
 def blocks_test(document):
     def test(self):
-        NET.fresh()
+        NET.fresh(from_source=document.name in FROM_SOURCE)
         runner = Runner(document)
         self.addCleanup(NET.leave)
         for block in document.blocks:
@@ -140,6 +144,9 @@ def blocks_test(document):
                 wrong = runner.run(block)
                 if wrong is not None:
                     self.fail(f"{block}\n{block.text}\n{shortened(wrong)}")
+        # Of the exporter's user too, whatever another program's secrets beside it ask for.
+        for one in (CONFIGURATION.parent, CONFIGURATION):
+            self.assertTrue(one.stat().st_mode & stat.S_IROTH, f"{one} is not readable for everybody any more")
     test.__doc__ = document.name
     return test
 
@@ -240,6 +247,7 @@ class Harness(unittest.TestCase):
             ("yaml", "basic_auth_user: {}"), ("yaml", "something: else"), ("yaml", "apiVersion: v1\nkind: Nothing"),
             ("ini", "[check_smtp_probe]\nno-such-option = 1"), ("ini", "[other]"), ("json", "{"),
             ("nagios", "define service {\n  use generic-service\n}"), ("nagios", "define command {\n  command_name x\n"),
+            ("nagios", "define command {\n  command_name check_smtp\n  command_line /bin/true\n}"),  # Debian's
             ("icinga2", "object Nothing \"x\" {}"), ("icinga2", "object CheckCommand \"x\" {\n  comand = [ ]\n}"),
             ("systemd", "[Service]\nNoSuchKey=1"), ("cron", "* * * * * no_such_program"),
             ("text", "$ check_smtp_probe"), ("promql", "probe_success =="), ("promql", "probe_smtp_no_such_metric"),

@@ -111,16 +111,18 @@ Icinga 2, Checkmk, mailcow, NRPE and Centreon.
 Started under the name `check_smtp` (or with `--dialect check_smtp`) the check takes every option of check_smtp and keeps the
 texts and exit codes that configurations rely on. Three ways, from careful to thorough.
 
-**A command of its own.** In Nagios name the file, with `--dialect check_smtp` or through a link in a directory of your own:
+**A command of its own**, through a link in a directory of your own (or `--dialect check_smtp` among the options). The name is
+another one, for Debian has a command `check_smtp`, and Nagios starts with no command that is there twice:
 
 ```sh
-sudo ln -s check_smtp_probe /usr/local/lib/nagios/plugins/check_smtp
+sudo mkdir -p /usr/local/lib/smtp-probe
+sudo ln -s /usr/lib/nagios/plugins/check_smtp_probe /usr/local/lib/smtp-probe/check_smtp
 ```
 
 ```nagios
 define command {
-    command_name  check_smtp
-    command_line  /usr/local/lib/nagios/plugins/check_smtp -H '$HOSTADDRESS$' '$ARG1$'
+    command_name  check_smtp_strict
+    command_line  /usr/local/lib/smtp-probe/check_smtp -H '$HOSTADDRESS$' '$ARG1$'
 }
 ```
 
@@ -129,32 +131,32 @@ In Icinga 2 with the variables of its own `smtp` command:
 ```icinga2
 object CheckCommand "smtp_strict" {
   import "smtp"
-  command = [ "/usr/local/lib/nagios/plugins/check_smtp" ]
+  command = [ "/usr/local/lib/smtp-probe/check_smtp" ]
 }
 ```
 
 **For all commands at once.** `$USER1$` in Nagios' `resource.cfg` and `PluginDir` in Icinga's `constants.conf` name one
 directory; in a directory of links to the others, put ours under the name `check_smtp`.
 
-**In its place (Debian).** When check_smtp_probe is in `/usr/lib/nagios/plugins`, its package's directory (`cmake --install
+**In its place (Debian).** Where check_smtp_probe is in `/usr/lib/nagios/plugins`, its package's directory (`cmake --install
 build/release --prefix /usr` puts it there too), move the old one aside; updates of its package then follow it:
 
 ```sh
-sudo dpkg-divert --local --rename --divert /usr/lib/nagios/plugins/check_smtp.distrib --add /usr/lib/nagios/plugins/check_smtp
+sudo dpkg-divert --local --rename --add /usr/lib/nagios/plugins/check_smtp
 sudo ln -s check_smtp_probe /usr/lib/nagios/plugins/check_smtp
 ```
 
-Back again:
+Back again, and before the package `check-smtp-probe` is removed:
 
 ```sh
 sudo rm /usr/lib/nagios/plugins/check_smtp
 sudo dpkg-divert --local --rename --remove /usr/lib/nagios/plugins/check_smtp
 ```
 
-Before that, compare the two with the command lines of yours:
+Before the first of these, compare the two with the command lines of yours:
 
 ```sh
-for check in /usr/lib/nagios/plugins/check_smtp /usr/local/lib/nagios/plugins/check_smtp; do
+for check in /usr/lib/nagios/plugins/check_smtp /usr/local/lib/smtp-probe/check_smtp; do
   $check -H mx.example.net -S -D 30,10; echo "exit code $?"
 done
 ```

@@ -137,8 +137,9 @@ def check_systemd(block, net):
 
 # Nagios: what a block leaves to the rest of a configuration.
 def check_nagios(block, net, before):
-    """By itself, or together with those before it in the document, or with ours below deploy/."""
-    ours = "\n".join(one.read_text() for one in sorted((ROOT / "deploy").rglob("*.cfg")))
+    """By itself, or together with those before it in the document, or with our services below deploy/; beside what the
+    packages have put into /etc/nagios-plugins/config, as Debian's Nagios reads it."""
+    ours = (ROOT / "deploy/nagios/smtp_probe_services.cfg").read_text()
     so_far = "\n".join(one.text for one in before)
     return try_each((block.text, so_far + "\n" + block.text, ours + "\n" + block.text),
                     lambda text: nagios_says(text, block, net))
@@ -180,14 +181,12 @@ def nagios_says(text, block, net):
     base = "".join(f"define host {{\n  use linux-server\n  host_name {one}\n  address 192.0.2.25\n}}\n" for one in hosts
                    if not one.startswith("!"))
     base += "".join(f"define hostgroup {{\n  hostgroup_name {one}\n  members {hosts[0]}\n}}\n" for one in sorted(groups))
-    if "check-host-alive" not in defined("command", text, "command_name"):
-        base += "define command {\n  command_name check-host-alive\n  command_line /bin/true\n}\n"
     if not defined("service", text, "service_description"):
         base += ("define service {\n  use generic-service\n  host_name localhost\n  service_description ping\n"
                  "  check_command check-host-alive\n}\n")
     (folder / "base.cfg").write_text(base)
     names = ("templates", "timeperiods", "contacts", "commands", "base", "block")
-    main = "".join(f"cfg_file={folder}/{one}.cfg\n" for one in names)
+    main = "".join(f"cfg_file={folder}/{one}.cfg\n" for one in names) + "cfg_dir=/etc/nagios-plugins/config\n"
     main += (f"resource_file={folder}/resource.cfg\nlog_file={folder}/log\nobject_cache_file={folder}/cache\n"
              f"status_file={folder}/status\ncommand_file={folder}/command\nlock_file={folder}/lock\n"
              f"temp_file={folder}/temp\ncheck_result_path={folder}\nstate_retention_file={folder}/retention\n"
@@ -206,7 +205,7 @@ def missing_programs(programs, net):
         if "check_smtp" not in one:
             continue
         path = one.replace("$USER1$", "/usr/lib/nagios/plugins").replace("$USER2$", "/usr/local/lib/nagios/plugins")
-        if not pathlib.Path(path).exists() and not path.endswith("check_smtp"):
+        if not pathlib.Path(path).exists():
             return f"there is no {path}"
     return None
 

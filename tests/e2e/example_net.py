@@ -126,6 +126,7 @@ class ExampleNet:
         self.mail = MailServers(self.certificates)
         (self.folder / "demo").mkdir()
         self.template = self.folder / "template"
+        self.from_source = self.folder / "from-source"  # lies over /usr
         self._write_template()
         self.bin = self.folder / "bin"
         self._write_programs()
@@ -164,11 +165,11 @@ class ExampleNet:
         write(probe / "clients.pem", ca)
         # The package's user.
         write(root / "etc/group", pathlib.Path("/etc/group").read_text() + "smtp-probe:x:64999:\n")
-        for prefix in (root / "usr/local", root / "usr"):
-            self._install(prefix)
+        self._install(root / "usr")
+        self._install(self.from_source / "local")
         write(root / "usr/share/doc/check-smtp-probe/statically-linked", "libssl-dev 1\n")
         write(root / "etc/nagios-plugins/config/smtp_probe.cfg", (ROOT / "deploy/nagios/smtp_probe_commands.cfg").read_text())
-        for one in ("var/lib/prometheus/node-exporter", "run/dovecot", "usr/local/pnp4nagios/share/templates",
+        for one in ("var/lib/prometheus/node-exporter", "run/dovecot", "usr/local/lib", "usr/local/pnp4nagios/share/templates",
                     "usr/local/pnp4nagios/etc/check_commands"):
             (root / one).mkdir(parents=True)
 
@@ -194,6 +195,7 @@ class ExampleNet:
         shutil.copy(CHECK, plugins / "check_smtp_probe")
         (prefix / "bin").mkdir()
         write(prefix / "bin/smtp_probe_exporter", WRAPPER, 0o755)
+        (prefix / "bin/check_smtp_probe").symlink_to("../lib/nagios/plugins/check_smtp_probe")
 
     def _write_programs(self):
         """PATH: what a document may call, and nothing else."""
@@ -221,8 +223,8 @@ class ExampleNet:
         namespaces.mount("overlay", path, f"lowerdir={lower},upperdir={upper},workdir={work}")
         self.mounted.append(path)
 
-    def fresh(self):
-        """A machine on which no document has been yet."""
+    def fresh(self, from_source=False):
+        """A machine on which no document has been yet; it has the packages, and what was built there only if asked."""
         self.leave()
         self.documents += 1
         self.machine = self.folder / f"machine-{self.documents}"
@@ -237,7 +239,8 @@ class ExampleNet:
                 (self.repo / name).parent.mkdir(parents=True, exist_ok=True)
                 (self.repo / name).touch()  # apt is a stand-in
         for one in OVERLAID:
-            self._overlay("/" + one, self.machine / one, f"{self.template / one}:/{one}")
+            first = f"{self.from_source}:" if from_source and one == "usr" else ""
+            self._overlay("/" + one, self.machine / one, f"{first}{self.template / one}:/{one}")
         (self.machine / "home").mkdir()
         self.mail.listen_on("/run/dovecot/lmtp")
         self.demo = subprocess.Popen([peers.FAKE_SERVER, "--mail", "--port", "2525", "--until-eof", "--tls-cert-dir",

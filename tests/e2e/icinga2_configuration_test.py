@@ -116,6 +116,32 @@ class Configuration(ProbeCase):
             f'object Service "{name}" {{\n  import "{name}"\n  host_name = "h"\n}}\n'
             for name in basket["ServiceTemplate"]))
 
+    def host(self, variables):
+        return includes(*FILES) + f'object Host "h" {{\n  check_command = "dummy"\n  {variables}\n}}\n'
+
+    def test_a_key_that_is_no_option(self):
+        for options, key in (("{ prot = 2525 }", "prot"), ("{ strttls = null }", "strttls"),
+                             ('{ probe = "lmtp", smtp_probe_port = 24 }', "smtp_probe_port")):
+            with self.subTest(options):
+                code, said, _ = self.node.validate(self.host(f'vars.smtp["mail"] = {options}'))
+                self.assertEqual(code, 1, said)
+                self.assertIn(f'Error: vars.smtp["mail"] of host h: no option {key}\n', said)
+        names = "".join(f"  {json.dumps(one.removeprefix('smtp_probe_'))} = null\n" for one in re.findall(
+            r"(?m)^\| `(smtp_probe_\w+)`", (ROOT / "docs" / "icinga2.md").read_text()))
+        self.assertEqual(set(self.objects(self.host(f'vars.smtp["mail"] = {{\n{names}}}'))["Service"]), {"h!mail"})
+        # With the Director's command in the place of ours.
+        basket = json.loads((DEPLOY / "director_basket.json").read_text())
+        text = self.host(f'vars.smtp["mail"] = {{\n{names}}}').replace(includes(FILES[0]), command_of(basket, "smtp_probe"))
+        self.assertEqual(set(self.objects(text)["Service"]), {"h!mail"})
+
+    def test_no_warning_for_what_a_host_has_not(self):
+        for variables, names in (('vars.smtp["mail"] = { }', {"h!mail"}),
+                                 ('vars.smtp_exchangers = [ "mx.test" ]', {"h!smtp mx.test"})):
+            text = self.host(variables) + 'object Host "i" {\n  check_command = "dummy"\n}\n'
+            code, said, objects = self.node.validate(text)
+            self.assertEqual((code, set(objects["Service"])), (0, names), said)
+            self.assertNotIn("warning/", said)
+
     def node_of(self, role, name, zone):
         node = Icinga2(name, zone)
         self.addCleanup(node.stop)

@@ -110,6 +110,9 @@ class Postfix:
                  "{ smtpd_helo_restrictions ="
                  " check_helo_access static:{550 5.7.1 Not with that name} }"],
         "proxy": ["smtpd_upstream_proxy_protocol=haproxy", "smtpd_upstream_proxy_timeout=2s"],
+        # As Postfix has them where main.cf says nothing.
+        "relay_default": ["{ smtpd_relay_restrictions ="
+                          " permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination }"],
         "slow": ["{ smtpd_recipient_restrictions = sleep 2, permit_auth_destination, reject }"],
         "auth": ["smtpd_sasl_auth_enable=yes", "smtpd_tls_auth_only=yes"],
         "auth_clear": ["smtpd_sasl_auth_enable=yes", "smtpd_tls_auth_only=no",

@@ -120,6 +120,17 @@ class Listeners(PostfixCase):
         self.both("starttls", (*MAIL, "--expect", "rcpt=554"), CRITICAL, "rcpt", "reply_unexpected", 250,
                   "SMTP CRITICAL - rcpt: ")
 
+    def test_relay_is_refused_by_default(self):
+        """Postfix's own default says "not now" where it means never; greylisting says it of another code."""
+        stranger = ("-f", "a@b.test", "--to", "u@elsewhere.test")
+        self.both("relay_default", stranger, CRITICAL, "rcpt", "reply_4xx", 454,
+                  "SMTP CRITICAL - rcpt: 454 4.7.1 <u@elsewhere.test>: Relay access denied")
+        listed = ("--expect", "rcpt=454,530,550,551,553,554")  # as in all samples
+        for listener, code in (("relay_default", 454), ("starttls", 554)):
+            self.both(listener, (*stranger, *listed), OK, "rcpt", None, code, "SMTP OK - ")
+        self.both("relay_default", (*MAIL, *listed), CRITICAL, "rcpt", "reply_unexpected", 250, "SMTP CRITICAL - rcpt: ")
+        self.both("defer", (*MAIL, *listed), WARNING, "rcpt", "greylisted", 450, "SMTP WARNING - rcpt: ")
+
     def test_slow_recipient(self):
         outcome = self.probe("slow", *MAIL, "--step-warning", "rcpt=1")
         self.assertEqual(outcome.code, WARNING, outcome.out)

@@ -182,7 +182,7 @@ REASONS = {
     "reply_unexpected": Reason(
         REPLIES, "A reply of a kind that was not due, or another than `--expect`, `-e` or `-R` named.",
         "`-vv`: what was asked, what came. Something in front may answer for the server.",
-        (("rcpt", "With `--expect rcpt=550` a 250 means that the server relays."),)),
+        (("rcpt", "With `--expect rcpt=454,530,550,551,553,554` a 250 means that the server relays."),)),
     "reply_malformed": Reason(
         REPLIES, "Not an SMTP reply.",
         "Another service on the port (the finding names HTTP, SSH, FTP, POP, IMAP and TLS); a broken proxy."),

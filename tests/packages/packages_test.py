@@ -30,6 +30,7 @@ DOCKERFILE = (TREE / "deploy/docker/Dockerfile").read_text()
 UNIT = "smtp_probe_exporter.service"
 CONFIG = "/etc/smtp-probe/smtp-probe.yml"
 CHECK = "/usr/lib/nagios/plugins/check_smtp_probe"
+PLACE = "/usr/lib/nagios/plugins/check_smtp"
 NAMES = ["check-smtp-probe", "smtp-probe-exporter", "smtp-probe-dashboards"]
 REVISION = "0123456789ab"
 
@@ -83,7 +84,7 @@ class Linted(unittest.TestCase):
         self.assertEqual([debs.field(DEBS[name], "Architecture") == "all" for name in NAMES], [False, False, True])
         self.assertRegex(debs.field(DEBS["check-smtp-probe"], "Depends"), r"^libc6 \(>= [\d.]+\)$")
         self.assertRegex(debs.field(DEBS["smtp-probe-exporter"], "Depends"), r"adduser, .*libssl3 .*libyaml-cpp")
-        self.assertIn("libcurl4", debs.field(DEBS["smtp-probe-exporter"], "Recommends"))
+        self.assertRegex(debs.field(DEBS["smtp-probe-exporter"], "Recommends"), r"\bcheck-smtp-probe, libcurl4$")
         linked = root.Root(root.minimal())
         self.addCleanup(linked.close)
         linked.copy_in(DEBS["check-smtp-probe"], "/tmp")
@@ -102,7 +103,7 @@ class Linted(unittest.TestCase):
 
     def test_each_file_is_where_it_belongs(self):
         expected = {
-            "check-smtp-probe": [CHECK, "/usr/share/man/man8/check_smtp_probe.8.gz",
+            "check-smtp-probe": [CHECK, "/usr/bin/check_smtp_probe", "/usr/share/man/man8/check_smtp_probe.8.gz",
                                  "/usr/share/bash-completion/completions/check_smtp_probe",
                                  "/etc/nagios-plugins/config/smtp_probe.cfg"],
             "smtp-probe-exporter": [
@@ -115,12 +116,19 @@ class Linted(unittest.TestCase):
                              ("prometheus", "smtp-probe-exporter"), ("kubernetes", "smtp-probe-exporter")):
             expected[name] += [f"/usr/share/smtp-probe/{one.relative_to(TREE / 'deploy')}"
                                for one in (TREE / "deploy" / folder).rglob("*") if one.is_file()]
+        for name in ("check-smtp-probe", "smtp-probe-exporter"):
+            expected[name] += [f"/usr/share/doc/{name}/{one.relative_to(TREE)}"
+                               for one in (TREE / "README.md", *(TREE / "docs").glob("*.md"))]
+        examples = "/usr/share/doc/smtp-probe-exporter/examples"
+        expected["smtp-probe-exporter"] += [f"{examples}/{one}" for one in (
+            "smtp-probe.yml", "smtp_probe_exporter.default", "web-config.example.yml")]
         for name, paths in expected.items():
             files = debs.contents(DEBS[name])
             with self.subTest(name):
                 self.assertEqual([path for path in paths if path not in files], [])
                 self.assertEqual({owner for _, owner in files.values()}, {"root/root"})
-                self.assertEqual([path for path, (mode, _) in files.items() if "w" in mode[5:] or mode[7] != "r"], [])
+                self.assertEqual([path for path, (mode, _) in files.items()
+                                  if mode[0] != "l" and ("w" in mode[5:] or mode[7] != "r")], [])
                 conffiles = root.run(["dpkg-deb", "--info", DEBS[name], "conffiles"]).stdout.split()
                 self.assertEqual(sorted(path for path in files if path.startswith("/etc/")),
                                  sorted(path for path in conffiles if path.startswith("/etc/")))
@@ -207,7 +215,19 @@ class WithoutSystemd(unittest.TestCase):
         port, = peers.free_ports(1)
         done = one.run([CHECK, "-H", "127.0.0.1", "-p", port])
         self.assertEqual((done.returncode, done.stdout[:13]), (2, "SMTP CRITICAL"), done.stdout)
-        one.shell(f"apt-get purge -y -qq {' '.join(NAMES)}")
+        self.assertIn("check_smtp_probe v", one.run(["check_smtp_probe", "--version"]).stdout)  # found by PATH
+        # In the place of check_smtp, by the manual's commands, and back again.
+        take, back = (block.replace("sudo ", "") for block in re.findall(
+            r"```sh\n([^`]*dpkg-divert[^`]*)```", (TREE / "docs/nagios.md").read_text()))
+        one.shell(f"echo old >{PLACE}; {take}")
+        self.assertEqual(one.shell(f"readlink -f {PLACE}").strip(), CHECK)
+        said = one.shell("dpkg --remove check-smtp-probe 2>&1")
+        self.assertEqual([line for line in said.splitlines() if line.startswith("check-smtp-probe:")], [
+            f"check-smtp-probe: {PLACE} is a link to it. To have the old one back: rm {PLACE};"
+            f" dpkg-divert --local --rename --remove {PLACE}"])
+        self.assertEqual(one.shell(f"{back} cat {PLACE}; rm {PLACE}").splitlines()[-1], "old")
+        one.shell("apt-get install -y -qq --no-install-recommends /debs/check-smtp-probe_*.deb")
+        self.assertNotIn("is a link", one.shell(f"apt-get purge -y -qq {' '.join(NAMES)} 2>&1"))
         self.assertEqual(one.run(["getent", "passwd", "smtp-probe"]).returncode, 2)
         self.assertEqual(one.run(["sh", "-c", "ls -d /etc/smtp-probe /etc/default/smtp_probe* /usr/share/smtp-probe"
                                   " 2>/dev/null"]).stdout, "")
