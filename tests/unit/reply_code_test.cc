@@ -391,6 +391,36 @@ TEST(Explain, EnhancedStatuses) {
   EXPECT_TRUE(says(explained("2.0.0"), "success"));
 }
 
+TEST(Explain, Steps) {
+  for (const Step step : kSteps) {
+    const std::string text = explained(step_name(step));
+    EXPECT_EQ(text.find(std::string(step_name(step)) + ": a step of the probe\n  does:       "),
+              0U);
+    EXPECT_TRUE(says(text, "\n  look at:    ")) << text;
+  }
+  EXPECT_TRUE(says(explained("auth"), "Dovecot"));
+}
+
+TEST(Explain, Reasons) {
+  for (std::size_t i = 1; i < kReasonCount; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    const std::string text = explained(reason_name(reason));
+    EXPECT_EQ(text.find(std::string(reason_name(reason)) + ": "), 0U) << text;
+    EXPECT_TRUE(says(text, reason_words(reason)));
+    EXPECT_EQ(text.find("means:      \n"), std::string::npos) << text;
+    EXPECT_EQ(text.find("look at:    \n"), std::string::npos) << text;
+    EXPECT_EQ(text.find('`'), std::string::npos) << text;
+    for (std::size_t from = 0, to = 0; from < text.size(); from = to + 1) {
+      to = text.find('\n', from);
+      EXPECT_LE(to - from, 80U) << text;
+    }
+  }
+  EXPECT_TRUE(says(explained("cert_untrusted"), "The chain leads to no trusted root."));
+  EXPECT_TRUE(says(explained("slow"), "at banner: Look-ups of our address"));
+  EXPECT_EQ(explain("ok"), std::nullopt);
+  EXPECT_EQ(explain("Slow"), std::nullopt);
+}
+
 TEST(Explain, RefusesAllElse) {
   for (const char* bad : {"",      "5xx",   "55",  "5500",    "+50",      "-50",   "199",   "560",
                           "266",   "600",   "000", "abc",     " 550",     "550 ",  "3.1.1", "1.1.1",
