@@ -1,5 +1,6 @@
-// The configuration in force, and how another takes its place. Laws: a bad one changes nothing;
-// probes in flight keep the one they began with; files are never read on an event loop.
+// The configuration in force, and how another takes its place. Laws: a bad one changes nothing
+// but what is said of it; probes in flight keep the one they began with; files are never read on an
+// event loop.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -27,11 +28,14 @@ class ConfigReload {
 
   // Before the loops run. The error names file, line and key.
   Result<void> load();
-  // On any loop. When it is done every loop has the new one. Logged and counted.
+  // On any loop. When it is done every loop has the new one, or knows what is wrong with it.
+  // Logged and counted.
   boost::asio::awaitable<Result<void>> reload();
 
  private:
   Result<void> load_and_hand_out();
+  template <typename Set>
+  void hand_out(const Set& set);
 
   std::string path_;
   EventLoops& loops_;

@@ -12,6 +12,7 @@
 
 #include "common/net/pace.h"
 #include "common/net/resolver.h"
+#include "common/smtp/error.h"
 #include "exporter/gzip.h"
 #include "exporter/history.h"
 #include "exporter/self_metrics.h"
@@ -36,7 +37,13 @@ class EventLoop {
   Gzip& gzip() { return gzip_; }
   History& history() { return history_; }
   const std::shared_ptr<const ServedConfig>& config() const { return config_; }
-  void set_config(std::shared_ptr<const ServedConfig> config) { config_ = std::move(config); }
+  void set_config(std::shared_ptr<const ServedConfig> config) {
+    config_ = std::move(config);
+    config_fault_.reset();
+  }
+  // Why the configuration that is on disk is not the one above; null when it is.
+  const std::shared_ptr<const Error>& config_fault() const { return config_fault_; }
+  void set_config_fault(std::shared_ptr<const Error> fault) { config_fault_ = std::move(fault); }
 
   // Sees to it that `count` more descriptors can be opened without a new block of Asio's, which has
   // a small one for each and gives none back. Taken one by one they lie between all that comes and
@@ -60,6 +67,7 @@ class EventLoop {
   Gzip gzip_;
   History history_;
   std::shared_ptr<const ServedConfig> config_;
+  std::shared_ptr<const Error> config_fault_;
   boost::asio::steady_timer pulse_;
   Histogram& lag_;
 };

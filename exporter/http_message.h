@@ -16,6 +16,7 @@ struct HttpRequest {
   std::string scrape_timeout;   // X-Prometheus-Scrape-Timeout-Seconds
   std::string authorization;    // Authorization
   std::string accept_encoding;  // Accept-Encoding
+  bool wants_html = false;      // Accept names text/html, as browsers' does
 };
 
 inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
@@ -29,11 +30,11 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;  // more of them: Location, Allow
 };
 
-// A plain-text answer that is one line.
-inline HttpResponse plain_response(int status, std::string line) {
+// A plain-text answer, mostly of one line; its end is added.
+inline HttpResponse plain_response(int status, std::string text) {
   HttpResponse response;
   response.status = status;
-  response.body = std::move(line) + '\n';
+  response.body = std::move(text) + '\n';
   return response;
 }
 

@@ -53,6 +53,7 @@ HttpRequest plain(const Parser::value_type& message) {
   request.scrape_timeout = std::string(message["X-Prometheus-Scrape-Timeout-Seconds"]);
   request.authorization = std::string(message[http::field::authorization]);
   request.accept_encoding = std::string(message[http::field::accept_encoding]);
+  request.wants_html = message[http::field::accept].find("text/html") != std::string_view::npos;
   return request;
 }
 

@@ -50,6 +50,15 @@ std::string_view tls_words(const ProbePlan& plan) {
   return "";
 }
 
+std::string fault_banner(const ServedConfig& config, const Error& fault) {
+  std::string out = "<div class=\"alarm\" role=\"alert\">\n";
+  out += fmt::format(
+      "<p><strong>The configuration on disk is bad:</strong> {}; running the one of {}.</p>\n",
+      escaped_lines(fault.text), rfc3339(config.loaded));
+  for (const std::string& other : fault.others) out += "<p>" + escaped_lines(other) + "</p>\n";
+  return out + "</div>\n";
+}
+
 std::string form(const ServedConfig& config) {
   std::string options;
   for (const auto& [name, module] : config.modules)
@@ -97,8 +106,8 @@ std::string probe_row(const ProbeRecord& record) {
   std::string row = "<tr>";
   row += number_cell(
       fmt::format("<a href=\"logs?id={}\">{}</a>", record.id, rfc3339(record.result.started)));
-  row += "<td class=\"w\">" + escaped(record.target) + "</td>" + cell(escaped(record.module));
   row += cell(state_mark(record.verdict.state));
+  row += "<td class=\"w\">" + escaped(record.target) + "</td>" + cell(escaped(record.module));
   row += cell(first == nullptr ? "" : step_name(first->step));
   row += cell(first == nullptr ? "" : reason_name(first->reason));
   row += number_cell(code) + number_cell(readable(record.duration));
@@ -109,8 +118,8 @@ std::string recent_table(std::span<const History::Record> recent) {
   std::string out = "<h2>Recent probes</h2>\n";
   if (recent.empty()) return out + "<p class=\"soft\">None yet, or none are kept.</p>\n";
   out +=
-      "<div class=\"scroll\"><table><thead><tr><th>Time</th><th>Target</th><th>Module</th>"
-      "<th>State</th><th>Failing step</th><th>Reason</th><th>Code</th><th>Duration</th></tr>"
+      "<div class=\"scroll\"><table><thead><tr><th>Time</th><th>State</th><th>Target</th>"
+      "<th>Module</th><th>Failing step</th><th>Reason</th><th>Code</th><th>Duration</th></tr>"
       "</thead><tbody>\n";
   for (const History::Record& record : recent) out += probe_row(*record);
   return out +
@@ -119,8 +128,10 @@ std::string recent_table(std::span<const History::Record> recent) {
 
 }  // namespace
 
-std::string index_page(const ServedConfig& config, std::span<const History::Record> recent) {
+std::string index_page(const ServedConfig& config, const Error* fault,
+                       std::span<const History::Record> recent) {
   std::string body(kIntroduction);
+  if (fault != nullptr) body += fault_banner(config, *fault);
   body += form(config) + recent_table(recent) + modules_table(config);
   body += kScrapeExample;
   body += "<p class=\"soft\">Version " SMTPPROBE_VERSION "</p>\n";

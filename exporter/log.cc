@@ -218,4 +218,9 @@ void log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
                  spdlog::string_view_t(line.data(), line.size()));
 }
 
+void log_error(std::string_view message, const Error& wrong) {
+  log(LogLevel::Error, message, {{"why", wrong.text}});
+  for (const std::string& other : wrong.others) log(LogLevel::Error, message, {{"why", other}});
+}
+
 }  // namespace smtpprobe

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/smtp/error.h"
+
 namespace smtpprobe {
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warn, Error };
@@ -33,6 +35,9 @@ using LogField = std::pair<std::string_view, std::string>;  // a name of ours, a
 // ts=2026-11-25T20:00:00.123Z level=info msg=listening address=[::]:9725
 // May be called from any thread. SIGPIPE has to be ignored by then.
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+
+// An error of the user's: a line for each thing that is wrong, as `why`.
+void log_error(std::string_view message, const Error& wrong);
 
 // One such line without its end; in UTC. Pure. Logfmt is quoted as Go's encoders do it: a value
 // that is empty or has a blank, '=' or '"' in it.

@@ -40,8 +40,9 @@ Result<std::vector<ProbeOrder>> orders_of(const ExporterOptions& options,
                                           const std::shared_ptr<const ServedConfig>& config) {
   const auto module = config->modules.find(options.once->module);
   if (module == config->modules.end())
-    return error("--module: got '" + printable(options.once->module, 100) +
-                 "', expected a module of the configuration");
+    return error("--module: got '" + printable(options.once->module, 100) + "', expected one of " +
+                 module_names(config->config) +
+                 (options.config_file.empty() ? ", for no --config.file is given" : ""));
   std::vector<ProbeOrder> orders;
   std::vector<std::string> known;
   for (const std::string& text : options.once->targets) {
@@ -113,7 +114,7 @@ bool deliver(const OneShotOptions& once, std::string_view text) {
 int run_once(const ExporterOptions& options) {
   SelfMetrics unused;
   const auto refuse = [](const Error& why) {
-    log(LogLevel::Error, "no probe was made", {{"why", why.text}});
+    log_error("no probe was made", why);
     return kUnknown;
   };
   const auto config = load_served_config(options.config_file, unused);

@@ -40,6 +40,9 @@ tr:first-child th,thead+tbody tr:first-child td{border-top:0}
 thead th{background:var(--card);font-weight:600;white-space:nowrap;border-bottom:1px solid var(--line)}
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 td.w{overflow-wrap:anywhere;min-width:14rem}
+.alarm{border:1px solid var(--critical);border-left-width:.5rem;border-radius:8px;padding:.5rem .9rem;margin:.9rem 0;
+background:var(--card)}
+.alarm strong{color:var(--critical)}
 .state{font-weight:700;white-space:nowrap}
 .state::before{content:"";display:inline-block;width:.6em;height:.6em;margin-right:.4em;border-radius:50%;
 background:currentColor}

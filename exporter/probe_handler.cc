@@ -11,6 +11,7 @@
 #include "exporter/debug_text.h"
 #include "exporter/exposition.h"
 #include "exporter/log.h"
+#include "exporter/pages.h"
 #include "exporter/probe_metrics.h"
 #include "exporter/probe_order.h"
 #include "exporter/probe_query.h"
@@ -30,10 +31,9 @@ Ordered order_of(const ProbeQuery& query, const std::shared_ptr<const ServedConf
   const auto found = config->modules.find(query.module);
   if (found == config->modules.end()) {
     metrics.unknown_module.fetch_add(1);
-    std::string known;
-    for (const auto& [name, module] : config->modules) known += (known.empty() ? "" : ", ") + name;
     return refuse(400, "unknown module \"" + printable(query.module, 100) +
-                           "\"; the configuration has " + printable(known, 1000));
+                           "\"; the configuration has " +
+                           printable(module_names(config->config), 1000));
   }
   const ServedModule& module = found->second;
   if (!is_allowed(config->config.allowed_targets, query.target))
@@ -107,10 +107,10 @@ asio::awaitable<HttpResponse> ProbeHandler::answer(EventLoop& loop, const HttpRe
     why.pop_back();  // the line's end
     log(LogLevel::Debug, "scrape refused",
         {{"status", std::to_string(asked.error().status)}, {"why", std::move(why)}});
-    return answered(std::move(asked.error()));
+    return answered(refusal_for(request, std::move(asked.error())));
   }
   ProbeService::Admission admission = service_.admit();
-  if (!admission) return answered(busy_response(service_.draining()));
+  if (!admission) return answered(refusal_for(request, busy_response(service_.draining())));
   return probe(loop, std::move(*asked), std::move(admission));
 }
 

@@ -23,6 +23,7 @@
 namespace smtpprobe {
 namespace {
 
+constexpr std::string_view kWayHome = "<nav><a href=\"./\">All probes</a></nav>\n";
 constexpr int kAxis = 1000;  // units of the time axis, whatever time it shows
 
 double part_of(Duration some, Duration all) {
@@ -171,9 +172,27 @@ std::span<const std::pair<std::string_view, std::string>> page_headers() {
   return headers;
 }
 
+HttpResponse page_response(std::string html) {
+  HttpResponse response;
+  response.content_type = kHtml;
+  response.body = std::move(html);
+  for (const auto& [name, value] : page_headers()) response.headers.emplace_back(name, value);
+  return response;
+}
+
+HttpResponse refusal_for(const HttpRequest& request, HttpResponse refusal) {
+  if (!request.wants_html) return refusal;
+  HttpResponse page = page_response(framed(
+      "smtp_probe_exporter", std::string(kWayHome) + "<h1>" + std::to_string(refusal.status) +
+                                 "</h1>\n<p>" + escaped_lines(refusal.body) + "</p>\n"));
+  page.status = refusal.status;
+  for (auto& header : refusal.headers) page.headers.push_back(std::move(header));
+  return page;
+}
+
 std::string probe_page(const ProbeRecord& record) {
-  std::string body = "<nav><a href=\"./\">All probes</a></nav>\n<h1>" +
-                     state_mark(record.verdict.state) + " " + escaped(record.target) + "</h1>\n";
+  std::string body = std::string(kWayHome) + "<h1>" + state_mark(record.verdict.state) + " " +
+                     escaped(record.target) + "</h1>\n";
   body += findings(record.verdict) + facts(record) + steps_table(record);
   body += "<h2>Transcript</h2>\n<pre class=\"wrap\">" +
           escaped_lines(transcript_text(record.result)) + "</pre>\n";

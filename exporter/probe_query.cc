@@ -60,6 +60,14 @@ Result<Target> read_target(const std::string& text) {
   return inner ? inner : target;
 }
 
+// What somebody has pasted into the form, without the blanks around it.
+void trim(std::optional<std::string>& pasted) {
+  if (!pasted) return;
+  constexpr std::string_view kBlanks = " \t\r\n";
+  pasted->erase(pasted->find_last_not_of(kBlanks) + 1);
+  pasted->erase(0, std::min(pasted->find_first_not_of(kBlanks), pasted->size()));
+}
+
 Result<std::string> read_hostname(const std::string& text) {
   Result<std::string> name = parse_host_name(text);
   if (!name) return error("hostname: " + name.error().text);
@@ -83,6 +91,10 @@ Result<ProbeQuery> parse_probe_query(std::string_view request_target) {
   for (const auto& [name, value] : parameters) {
     if (!read_once(*url, name, *value))
       return error(fmt::format("parameter {} is given more than once", name));
+  }
+  if (view == "page") {
+    trim(target);
+    trim(hostname);
   }
   if (!target || target->empty()) return error("parameter target is missing");
 

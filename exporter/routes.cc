@@ -20,14 +20,6 @@ namespace smtpprobe {
 namespace asio = boost::asio;
 namespace {
 
-HttpResponse page_response(std::string html) {
-  HttpResponse response;
-  response.content_type = kHtml;
-  response.body = std::move(html);
-  for (const auto& [name, value] : page_headers()) response.headers.emplace_back(name, value);
-  return response;
-}
-
 HttpResponse not_found() { return plain_response(404, "not found"); }
 
 HttpResponse redirect(std::string where) {
@@ -118,13 +110,15 @@ Routes::Answer Routes::index(EventLoop& loop, const HttpRequest&) {
   }
   const std::vector<History::Record> recent =
       merged_history(std::move(all), options_.history_limit);
-  co_return page_response(index_page(*loop.config(), recent));
+  co_return page_response(index_page(*loop.config(), loop.config_fault().get(), recent));
 }
 
 Routes::Answer Routes::logs(EventLoop&, const HttpRequest& request) {
   const std::optional<std::string> text = query_parameter(request.target, "id");
   const std::optional<std::uint64_t> id = text ? parse_id(*text) : std::nullopt;
-  if (!id) co_return plain_response(400, "the parameter id must be there once: a number");
+  if (!id)
+    co_return refusal_for(request,
+                          plain_response(400, "the parameter id must be there once: a number"));
   EventLoop& keeper = parts_.loops[parts_.service.loop_of(*id)];
   const auto record_of = [](EventLoop* one,
                             std::uint64_t number) -> asio::awaitable<History::Record> {
@@ -132,7 +126,8 @@ Routes::Answer Routes::logs(EventLoop&, const HttpRequest& request) {
   };
   auto looking = asio::co_spawn(keeper.executor(), record_of(&keeper, *id), elsewhere());
   const History::Record record = co_await std::move(looking);
-  if (!record) co_return plain_response(404, "no longer in the history, or never there");
+  if (!record)
+    co_return refusal_for(request, plain_response(404, "no longer in the history, or never there"));
   co_return page_response(probe_page(*record));
 }
 
@@ -154,7 +149,8 @@ Routes::Answer Routes::ready(EventLoop&, const HttpRequest&) {
 Routes::Answer Routes::reload(EventLoop&, const HttpRequest&) {
   auto reloading = parts_.config.reload();
   const Result<void> loaded = co_await std::move(reloading);
-  co_return loaded ? plain_response(200, "reloaded") : plain_response(500, loaded.error().text);
+  co_return loaded ? plain_response(200, "reloaded")
+                   : plain_response(500, all_lines(loaded.error()));
 }
 
 std::vector<History::Record> merged_history(std::vector<std::vector<History::Record>> all,

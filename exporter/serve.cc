@@ -46,7 +46,7 @@ constexpr std::int64_t kBurst = 200;  // probes at a time that leave enough memo
 Instant now() { return std::chrono::steady_clock::now(); }
 
 int failed(std::string_view what, const Error& why) {
-  log(LogLevel::Error, what, {{"why", why.text}});
+  log_error(what, why);
   return 1;
 }
 
@@ -234,8 +234,13 @@ int check_config(const ExporterOptions& options) {
   if (!config) return failed("bad configuration", config.error());
   const auto access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
-  log(LogLevel::Info, "good configuration",
-      {{"modules", std::to_string((*config)->modules.size())}});
+  std::string modules = std::to_string((*config)->modules.size());
+  if (options.config_file.empty())
+    log(LogLevel::Info, "no configuration file, built-in modules",
+        {{"modules", std::move(modules)}});
+  else
+    log(LogLevel::Info, "good configuration",
+        {{"file", options.config_file}, {"modules", std::move(modules)}});
   return 0;
 }
 

@@ -1,14 +1,21 @@
 #include "exporter/served_config.h"
 
+#include <chrono>
 #include <utility>
+
+#include "common/config/section.h"
+#include "common/probe/printable.h"
 
 namespace smtpprobe {
 namespace {
 
+constexpr std::size_t kPathBytes = 200;
+constexpr std::size_t kWordsBytes = 1024;
+
 Result<ServedModule> serve(const Module& module) {
   ServedModule served{module, nullptr, nullptr};
   const auto refuse = [&module](const Error& why) {
-    return error("module " + module.name + ": " + why.text);
+    return error("module " + module.name + ": " + printable(why.text, kWordsBytes));
   };
   if (const Result<void> means = check_means(module.plan); !means) return refuse(means.error());
   // Also where the module has none: a target may bring smtps://.
@@ -26,13 +33,23 @@ Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string
   if (!config) return Unexpected(config.error());
   auto served = std::make_shared<ServedConfig>();
   served->config = std::move(*config);
+  Error wrong;
   for (const auto& [name, module] : served->config.modules) {
     Result<ServedModule> one = serve(module);
-    if (!one) return error((path.empty() ? "" : path + ": ") + one.error().text);
-    served->modules.emplace(name, std::move(*one));
+    if (one) {
+      served->modules.emplace(name, std::move(*one));
+      continue;
+    }
+    std::string why = (path.empty() ? "" : printable(path, kPathBytes) + ": ") + one.error().text;
+    if (wrong.text.empty())
+      wrong.text = std::move(why);
+    else if (wrong.others.size() + 1 < kMaxFaultsTold)
+      wrong.others.push_back(std::move(why));
   }
+  if (!wrong.text.empty()) return Unexpected(std::move(wrong));
   // Only now: a configuration that is refused leaves no series behind.
   for (auto& [name, module] : served->modules) module.counts = &metrics.of_module(name);
+  served->loaded = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   return std::shared_ptr<const ServedConfig>(std::move(served));
 }
 

@@ -9,6 +9,7 @@
 #include "common/config/config.h"
 #include "common/net/tls_context.h"
 #include "common/smtp/error.h"
+#include "common/smtp/time.h"
 #include "exporter/self_metrics.h"
 
 namespace smtpprobe {
@@ -21,11 +22,12 @@ struct ServedModule {
 
 struct ServedConfig {
   Config config;
+  WallTime loaded{};
   std::map<std::string, ServedModule, std::less<>> modules;
 };
 
 // `path` empty: the built-in modules. Reads files and may take a while: not on an event loop. The
-// error names file, line and key, or the module.
+// error names file, line and key, or the module; its text is sanitised.
 Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string& path,
                                                                SelfMetrics& metrics);
 

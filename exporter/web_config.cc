@@ -332,7 +332,7 @@ Result<WebConfig> parse_web_config(std::string_view text, const std::string& nam
     read_rate_limit(top, config);
     top.finish();
   }
-  if (!faults.none()) return Unexpected(faults.first());
+  if (!faults.none()) return Unexpected(faults.all());
   return config;
 }
 

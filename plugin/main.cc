@@ -30,8 +30,10 @@ Rendered explained(const Options& options) {
     if (!text->ends_with('\n')) *text += '\n';
     return Rendered{*std::move(text), 0};
   }
-  const Error wrong{"--explain: got '" + printable(*options.explain, 100) +
-                    "', expected a reply code from 200 to 559 or an enhanced status such as 5.7.1"};
+  const Error wrong{
+      "--explain: got '" + printable(*options.explain, 100) +
+      "', expected a reply code from 200 to 559, an enhanced status such as 5.7.1, a reason "
+      "such as cert_untrusted or a step"};
   return render_usage_error(options.program_name, wrong, options.dialect);
 }
 

@@ -163,8 +163,9 @@ constexpr std::array kRows = {
               "Probe every N seconds (0.1 to 86400; 10 at least with --send) until interrupted, or "
               "COUNT times, and show the times of the steps in a table. Exits with the code of the "
               "worst probe."},
-    OptionRow{Id::Explain, 0, "explain", "", Arg::Required, "CODE", kOnce, Rival::None,
-              "Say what a reply code or an enhanced status such as 5.7.1 means; no network."},
+    OptionRow{Id::Explain, 0, "explain", "", Arg::Required, "CODE|WORD", kOnce, Rival::None,
+              "Say what a reply code, an enhanced status such as 5.7.1, a reason such as "
+              "cert_untrusted or a step means; no network."},
     OptionRow{Id::Version, 'V', "version", "", Arg::None, "", kOnce, Rival::None,
               "Print the version, exit 3."},
     OptionRow{Id::Help, 'h', "help", "", Arg::None, "", kOnce, Rival::None,

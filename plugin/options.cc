@@ -92,12 +92,6 @@ Result<Config> config_of(const Setting* file) {
   return config;
 }
 
-std::string module_names(const Config& config) {
-  std::string names;
-  for (const auto& [name, module] : config.modules) names += (names.empty() ? "" : ", ") + name;
-  return names;
-}
-
 // The plan to begin with: the module's, or an empty one.
 Result<ProbePlan> base_plan(const Settings& settings, Target target) {
   const Setting* const file = last_of(settings, Id::Config);
@@ -399,6 +393,10 @@ Result<Options> parse_options(std::span<char*> argv, const Surroundings& surroun
   const Result<Settings> settings = with_extra_opts(std::move(line->settings), !line->words.empty(),
                                                     options.program_name, surroundings);
   if (!settings) return Unexpected(settings.error());
+  // Who types it as ping's -i gets to hear what it took, not that there is no host.
+  const Setting* const watch = last_of(*settings, Id::Watch);
+  if (const auto plan = watch != nullptr ? parse_watch(watch->value) : WatchPlan{}; !plan)
+    return error(watch->name() + ": " + plan.error().text);
   const Result<Target> target = find_target(*settings, line->words, options.dialect);
   if (!target) return Unexpected(target.error());
   Result<ProbePlan> plan = base_plan(*settings, *target);

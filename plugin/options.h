@@ -41,7 +41,7 @@ struct Options {
   bool help = false;
   bool short_usage = false;  // -?
   bool version = false;
-  std::optional<std::string> explain;  // "550" or "5.7.1", unchecked
+  std::optional<std::string> explain;  // "550", "5.7.1", "early_talker", unchecked
   std::optional<std::string> modules;  // their names, one a line
 };
 

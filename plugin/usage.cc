@@ -98,7 +98,7 @@ std::string short_usage(const std::string& program) {
          "  [--config FILE --module NAME] [--extra-opts [SECTION][@FILE]]\n"
          "  [--output text|json] [--exit-code state|step] [--watch N[,COUNT]]\n"
          "  [-v]... [-V] [-h]\n"
-         "  --explain CODE\n"
+         "  --explain CODE|WORD\n"
          "All options: " +
          program + " --help\n";
 }

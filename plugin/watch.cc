@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <ctime>
 #include <limits>
+#include <optional>
 
 #include "common/net/probe_once.h"
 #include "common/net/write_all.h"
@@ -115,22 +116,22 @@ class Display {
     }
     state_ = judged.verdict().state;
     line_ = watch_line(time_of_day(), state_, judged.summary.lines.front());
-    if (in_place_) return draw(statistics);
+    if (state_ != State::Ok) last_failure_ = line_;
+    if (in_place_) return draw(statistics, window_of_stdout());
     return write_all(STDOUT_FILENO, line_ + '\n' + long_text(options_, results, judged, colour_));
   }
 
   bool end(const WatchStatistics& statistics) {
     if (options_.output == OutputFormat::Json) return true;
-    // Once more, over the "^C" of the terminal.
-    if (in_place_ && statistics.probes() > 0) return draw(statistics);
-    return write_all(STDOUT_FILENO, watch_end(options_, statistics));
+    // Once more, over the "^C" of the terminal, and whole, for nothing has to fit any longer.
+    if (in_place_ && statistics.probes() > 0) return draw(statistics, std::nullopt);
+    return write_all(STDOUT_FILENO, watch_end(options_, statistics, last_failure_));
   }
 
  private:
-  bool draw(const WatchStatistics& statistics) {
-    const Frame frame =
-        watch_frame(options_, statistics, line_, colour_ ? colour_of(state_) : std::string_view(),
-                    window_of_stdout(), drawn_);
+  bool draw(const WatchStatistics& statistics, const std::optional<Window>& window) {
+    const WatchLines lines{line_, last_failure_, colour_ ? colour_of(state_) : std::string_view()};
+    const Frame frame = watch_frame(options_, statistics, lines, window, drawn_);
     drawn_ = frame.lines;
     return write_all(STDOUT_FILENO, frame.text);
   }
@@ -140,6 +141,7 @@ class Display {
   bool in_place_;
   State state_ = State::Ok;
   std::string line_;
+  std::string last_failure_;
   std::size_t drawn_ = 0;
 };
 

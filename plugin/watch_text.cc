@@ -23,6 +23,8 @@ std::string milliseconds_text(const std::optional<Duration>& duration) {
   return duration ? fixed_seconds(*duration * 1000, 3) : "-";
 }
 
+std::string failure_line(std::string_view line) { return fmt::format("last failure: {}", line); }
+
 bool tells_state(std::string_view first_line, State state) {
   if (first_line.starts_with("SMTP ")) first_line.remove_prefix(5);
   return first_line.starts_with(state_name(state));
@@ -60,32 +62,40 @@ std::vector<std::string> watch_table(const WatchStatistics& statistics) {
   return lines;
 }
 
-std::string watch_end(const Options& options, const WatchStatistics& statistics) {
+std::string watch_end(const Options& options, const WatchStatistics& statistics,
+                      std::string_view last_failure) {
   std::string text = "\n--- " + watch_summary(options, statistics) + '\n';
   if (statistics.probes() == 0) return text;
   for (const std::string& line : watch_table(statistics)) text += line + '\n';
+  if (!last_failure.empty()) text += failure_line(last_failure) + '\n';
   return text;
 }
 
-Frame watch_frame(const Options& options, const WatchStatistics& statistics, std::string_view line,
-                  std::string_view colour, const Window& window, std::size_t drawn) {
-  std::vector<std::string> lines = {watch_summary(options, statistics), std::string(line)};
+Frame watch_frame(const Options& options, const WatchStatistics& statistics, const WatchLines& said,
+                  const std::optional<Window>& window, std::size_t drawn) {
+  std::vector<std::string> lines = {watch_summary(options, statistics), std::string(said.last)};
+  if (!said.last_failure.empty()) lines.push_back(failure_line(said.last_failure));
   for (std::string& row : watch_table(statistics)) lines.push_back(std::move(row));
   // The last line is the cursor's, and so is the last column: a full one wraps on some terminals.
-  lines.resize(std::min(lines.size(), std::max<std::size_t>(window.rows, 2) - 1));
+  if (window) {
+    lines.resize(std::min(lines.size(), std::max<std::size_t>(window->rows, 2) - 1));
+    const std::size_t room = std::max<std::size_t>(window->columns, 2) - 1;
+    for (std::string& line : lines) line = cut_sanitised(line, room);
+  }
   Frame frame;
   frame.lines = lines.size();
   frame.text = '\r';
   if (drawn > 0) frame.text += fmt::format("\x1b[{}A", drawn);
+  if (!window) frame.text += kEraseBelow;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::string shown = cut_sanitised(lines[i], std::max<std::size_t>(window.columns, 2) - 1);
-    const bool coloured = i == 1 && !colour.empty();
-    if (coloured) frame.text += colour;
-    frame.text += shown;
+    const bool coloured = i == 1 && !said.colour.empty();
+    if (coloured) frame.text += said.colour;
+    frame.text += lines[i];
     if (coloured) frame.text += kPlain;
-    frame.text.append(kEraseToEndOfLine).append("\n");
+    if (window) frame.text += kEraseToEndOfLine;
+    frame.text += '\n';
   }
-  frame.text += kEraseBelow;
+  if (window) frame.text += kEraseBelow;
   return frame;
 }
 

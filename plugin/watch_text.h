@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,12 +24,21 @@ std::string watch_summary(const Options& options, const WatchStatistics& statist
 // The heading and a line for each step, in milliseconds; at most 80 columns.
 std::vector<std::string> watch_table(const WatchStatistics& statistics);
 
-// Below the lines of the probes, when all is over.
-std::string watch_end(const Options& options, const WatchStatistics& statistics);
+// Below the lines of the probes, when all is over. `last_failure`: the line of the last probe that
+// was not OK; empty: there was none.
+std::string watch_end(const Options& options, const WatchStatistics& statistics,
+                      std::string_view last_failure);
 
 struct Window {
   std::size_t columns = 80;
   std::size_t rows = 24;
+};
+
+// What a frame says of single probes, as watch_line() makes it.
+struct WatchLines {
+  std::string_view last;
+  std::string_view last_failure;  // empty: there was none
+  std::string_view colour;        // of the last one
 };
 
 struct Frame {
@@ -36,8 +46,9 @@ struct Frame {
   std::size_t lines = 0;  // that it has drawn
 };
 
-// Summary, the last probe's `line` and the table, over the `drawn` lines of the frame before.
-Frame watch_frame(const Options& options, const WatchStatistics& statistics, std::string_view line,
-                  std::string_view colour, const Window& window, std::size_t drawn);
+// Summary, lines and table, over the `drawn` lines of the frame before. Without a window it is the
+// last one: nothing is cut.
+Frame watch_frame(const Options& options, const WatchStatistics& statistics,
+                  const WatchLines& lines, const std::optional<Window>& window, std::size_t drawn);
 
 }  // namespace smtpprobe

@@ -112,6 +112,12 @@ Result<Config> load_config_or_built_in(const std::string& path) {
   return load_config(path);
 }
 
+std::string module_names(const Config& config) {
+  std::string names;
+  for (const auto& [name, module] : config.modules) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
 Result<Config> parse_config(std::string_view text, const std::string& name) {
   const Result<std::vector<YamlNode>> documents = parse_yaml(text, name);
   if (!documents) return Unexpected(documents.error());
@@ -119,7 +125,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
   Faults faults(name);
   Seen seen;
   for (const YamlNode& document : *documents) read_document(faults, document, config, seen);
-  if (!faults.none()) return Unexpected(faults.first());
+  if (!faults.none()) return Unexpected(faults.all());
   return config;
 }
 

@@ -38,6 +38,8 @@ Config built_in_config();
 Result<Config> load_config(const std::string& path);
 // The same; without a path the built-in modules.
 Result<Config> load_config_or_built_in(const std::string& path);
+// "lmtp, smtp, submission", for messages.
+std::string module_names(const Config& config);
 // `name` stands for the path in messages; relative file names in the text are relative to the
 // working directory.
 Result<Config> parse_config(std::string_view text, const std::string& name);

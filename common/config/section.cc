@@ -3,13 +3,45 @@
 #include <algorithm>
 
 namespace smtpprobe {
+namespace {
+
+// One character too many, too few, another, or two neighbours in the wrong order.
+bool is_one_slip(std::string_view a, std::string_view b) {
+  const auto [in_a, in_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  const std::string_view left(in_a, a.end());
+  const std::string_view right(in_b, b.end());
+  const auto behind = [](std::string_view text, std::size_t gone) {
+    return text.substr(std::min(gone, text.size()));
+  };
+  if (left.empty() && right.empty()) return false;
+  if (behind(left, 1) == right || left == behind(right, 1) || behind(left, 1) == behind(right, 1))
+    return true;
+  return left.size() > 1 && right.size() > 1 && left[0] == right[1] && left[1] == right[0] &&
+         left.substr(2) == right.substr(2);
+}
+
+}  // namespace
 
 void Faults::add(int line, std::string_view path, std::string_view what) {
   ++count_;
-  if (!text_.empty() && line_ <= line) return;
-  line_ = line;
-  text_ = path.empty() ? fmt::format("{}:{}: {}", file_, line, what)
-                       : fmt::format("{}:{}: {}: {}", file_, line, path, what);
+  const auto place = std::upper_bound(told_.begin(), told_.end(), line,
+                                      [](int one, const Fault& other) { return one < other.line; });
+  told_.insert(place, {line, path.empty() ? fmt::format("{}:{}: {}", file_, line, what)
+                                          : fmt::format("{}:{}: {}: {}", file_, line, path, what)});
+  if (told_.size() > kMaxFaultsTold) told_.pop_back();
+}
+
+Error Faults::all() const {
+  Error all;
+  for (const Fault& fault : told_) {
+    if (all.text.empty())
+      all.text = fault.text;
+    else
+      all.others.push_back(fault.text);
+  }
+  if (count_ > told_.size())
+    all.others.push_back(fmt::format("{}: {} more", file_, count_ - told_.size()));
+  return all;
 }
 
 Section::Section(Faults& faults, const YamlNode& node, std::string path, int line)
@@ -37,7 +69,12 @@ void Section::finish() {
   for (const std::string& key : known_) known += (known.empty() ? "" : ", ") + key;
   for (const YamlEntry& entry : node_.entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
-    faults_.add(entry.line, path(entry.key), "unknown key; known here: " + known);
+    const auto meant = std::find_if(known_.begin(), known_.end(), [&entry](const std::string& one) {
+      return is_one_slip(entry.key, one);
+    });
+    faults_.add(entry.line, path(entry.key),
+                fmt::format("unknown key; {}known here: {}",
+                            meant == known_.end() ? "" : "did you mean " + *meant + "? ", known));
   }
 }
 

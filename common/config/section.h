@@ -1,6 +1,6 @@
 // One mapping of the configuration while it is read. Law: what nobody asked for is an unknown key,
-// what is wrong is reported with file, line and path; reading goes on, and the fault nearest to the
-// top of the file is the one that counts.
+// what is wrong is reported with file, line and path; reading goes on, and the faults are told in
+// the order of the file.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,20 +18,27 @@
 
 namespace smtpprobe {
 
+// Of one file; more are only counted.
+inline constexpr std::size_t kMaxFaultsTold = 20;
+
 class Faults {
  public:
   explicit Faults(std::string file) : file_(std::move(file)) {}
 
   void add(int line, std::string_view path, std::string_view what);
-  bool none() const { return text_.empty(); }
+  bool none() const { return count_ == 0; }
   std::size_t count() const { return count_; }
-  // "FILE:LINE: path: what"
-  Error first() const { return {text_}; }
+  // "FILE:LINE: path: what" of each, the nearest to the top first.
+  Error all() const;
 
  private:
+  struct Fault {
+    int line;
+    std::string text;
+  };
+
   std::string file_;
-  std::string text_;
-  int line_ = 0;
+  std::vector<Fault> told_;
   std::size_t count_ = 0;
 };
 
@@ -50,7 +57,8 @@ class Section {
   // Null when the key is absent. Every key that may stand here is asked for.
   const YamlEntry* find(std::string_view key);
 
-  // Afterwards: what was not asked for is a fault.
+  // Afterwards: what was not asked for is a fault, with a guess where it is one slip away from what
+  // may stand here.
   void finish();
 
   int line() const { return line_; }

@@ -18,11 +18,22 @@ namespace smtpprobe {
 namespace {
 
 constexpr std::size_t kShownBytes = 80;
+constexpr std::string_view kTab = "; the line is indented with a tab, wanted blanks";
 
 int line_of(const YAML::Mark& mark) { return mark.is_null() ? 1 : mark.line + 1; }
 
 std::ptrdiff_t line_at(std::string_view text, std::size_t offset) {
   return 1 + std::ranges::count(text.substr(0, offset), '\n');
+}
+
+bool is_indented_with_tab(std::string_view text, int line) {
+  for (int i = 1; i < line; ++i) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  const std::size_t words = text.find_first_not_of(" \t");
+  return text.substr(0, words).find('\t') != std::string_view::npos;
 }
 
 // A tag that changes nothing: none at all, or one of the core schema on what is read as text
@@ -174,8 +185,9 @@ Result<std::vector<YamlNode>> parse_yaml(std::string_view text, const std::strin
     }
     return documents;
   } catch (const YAML::Exception& fault) {
-    return error(fmt::format("{}:{}: no YAML: {}", name, line_of(fault.mark),
-                             printable(fault.msg, kShownBytes)));
+    const int line = line_of(fault.mark);
+    return error(fmt::format("{}:{}: no YAML: {}{}", name, line, printable(fault.msg, kShownBytes),
+                             is_indented_with_tab(text, line) ? kTab : std::string_view()));
   } catch (const std::exception& fault) {
     return error(fmt::format("{}:1: {}", name, printable(fault.what(), kShownBytes)));
   }

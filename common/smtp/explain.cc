@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/smtp/meaning.h"
 #include "common/smtp/reply_code.h"
 
 namespace smtpprobe {
@@ -208,6 +209,33 @@ std::optional<std::string> explain_status(const EnhancedStatus& status) {
   return out;
 }
 
+// Without the marks of what is typed, which are the document's.
+std::string unmarked(std::string_view words) {
+  std::string out(words);
+  std::erase(out, '`');
+  return out;
+}
+
+std::string explain_reason(Reason reason) {
+  const ReasonMeaning& row = reason_meaning(reason);
+  std::string out = std::string(reason_name(reason)) + ": " + std::string(reason_words(reason));
+  out += "\n  means:      " + unmarked(row.means);
+  out += "\n  look at:    " + unmarked(row.look) + "\n";
+  for (const StepHint& hint : row.here) {
+    if (hint.look.empty()) break;
+    out +=
+        "              at " + std::string(step_name(hint.step)) + ": " + unmarked(hint.look) + "\n";
+  }
+  return out;
+}
+
+std::string explain_step(Step step) {
+  const StepMeaning& row = step_meaning(step);
+  std::string out = std::string(step_name(step)) + ": a step of the probe";
+  out += "\n  does:       " + unmarked(row.does);
+  return out + "\n  look at:    " + unmarked(row.look) + "\n";
+}
+
 // Lines of at most 80 columns; what is carried over stands under the first line's words.
 std::string wrapped(std::string_view text) {
   constexpr std::size_t kColumns = 80;
@@ -234,6 +262,10 @@ std::optional<std::string> wrapped(const std::optional<std::string>& text) {
 }  // namespace
 
 std::optional<std::string> explain(std::string_view code) {
+  if (const std::optional<Step> step = step_from_name(code))
+    return wrapped(std::string_view(explain_step(*step)));
+  const std::optional<Reason> reason = reason_from_name(code);
+  if (reason && *reason != Reason::None) return wrapped(std::string_view(explain_reason(*reason)));
   const std::optional<EnhancedStatus> status = parse_enhanced_status(code);
   if (status) return wrapped(explain_status(*status));
   if (code.size() != 3) return std::nullopt;

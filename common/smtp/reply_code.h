@@ -58,7 +58,7 @@ Reason refusal_reason(Step step, const Reply& reply, bool tls);
 State refusal_state(Step step, const Reply& reply, Reason reason);
 
 // The answer to --explain: several lines of plain text, or nullopt for what is neither a reply code
-// nor an enhanced status.
+// nor an enhanced status, a step or a reason.
 std::optional<std::string> explain(std::string_view code);
 
 }  // namespace smtpprobe

@@ -12,6 +12,7 @@ import time
 import exporter
 import probe
 from probe import CHECK, ProbeCase, ScriptedServer, environment, run
+from troubleshooting_page import reasons_of_source, steps_of_source
 
 ROOT = pathlib.Path(os.environ["TRANSCRIPTS"]).parents[1]
 PACKAGE = "/usr/share/bash-completion/bash_completion"
@@ -91,10 +92,11 @@ class CompletionCase(ProbeCase):
         steps = lambda option: {f"{step}=" for step in wrong(option)}
         cls.check = Completion(CHECK, ROOT / "plugin/check_smtp_probe.bash-completion", {
             "STEP": wrong("--until"), "MECHANISM": wrong("--authtype"), "VERSION": wrong("--tls-min-version"),
+            "CODE|WORD": {*steps_of_source(), *reasons_of_source()} - {"ok"},
             "STEP=CODE[,CODE...]": steps("--expect"), "STEP=RANGE": steps("--step-warning"), "KEYWORD": keywords,
             "FILE": FILES, "DIR": FOLDERS, "TARGET": HOSTS, "NAME": HOSTS, "--module": modules_of("--list-modules"),
             **dict.fromkeys(("PORT", "ADDRESS", "TEXT", "NAME: TEXT", "COMMAND", "REGEX", "STRING", "W[,C]", "USER",
-                             "PASSWORD", "RANGE", "N[:STATE]", "[SECTION][@FILE]", "N[,COUNT]", "CODE"), NOTHING), "multi-line": {"multi-line"}})
+                             "PASSWORD", "RANGE", "N[:STATE]", "[SECTION][@FILE]", "N[,COUNT]"), NOTHING), "multi-line": {"multi-line"}})
         cls.exporter = Completion(exporter.EXPORTER, ROOT / "exporter/smtp_probe_exporter.bash-completion", {
             "FILE": FILES, "--textfile": FILES, "--module": modules_of("--list-modules"), "TARGET...": HOSTS,
             **dict.fromkeys(("ADDRESS", "URL", "PATH", "SECONDS", "N", "NAME", "NAME=VALUE"), NOTHING)})

@@ -113,7 +113,10 @@ class Printed(OnceCase):
         """No probe was made: exit 3 and no exposition."""
         plain = self.targets["plain"]
         before = len(self.server.log())
-        for words, said in ((("--once",), "--once"), (("--once", plain, "--module", "no-such"), "no-such"),
+        built_in = "expected one of lmtp, smtp, smtp_starttls, submission, submissions"
+        for words, said in ((("--once",), "--once"), (("--once", plain, "--module", "mx"), built_in),
+                            (("--once", plain, "--module", "mx"), "for no --config.file is given"),
+                            (("--once", plain, "--module", "no-such"), "no-such"),
                             (("--once", "a b"), "a b"), (("--once", "http://x"), "http://x"),
                             (("--once", "127.0.0.1:70000"), "70000"), (("--once", "file:///etc/passwd", plain), "file"),
                             (("--once", plain, "--push.url", "gopher://x"), "gopher"),

@@ -145,7 +145,37 @@ class Pages(ExporterCase):
             "document.querySelector('form button, form input[type=submit]').click()"))
         self.assertIn("target", self.text())
         self.assertEqual(self.browser.run("document.querySelectorAll('img').length"), 0)
+        home = self.browser.run("[...document.links].map(a => a.href)")
+        self.assertEqual(home, [self.exporter.url + "/"])
         self.browser.events[:] = [one for one in self.browser.events if one[0] != "Log.entryAdded"]  # the 400 itself
+
+    def test_blanks_around_a_pasted_target(self):
+        self.submit(f"  {self.target('plain')}\t ", "plain")
+        self.assertRegex(self.browser.run("location.href"), r"/logs\?id=\d+$")
+
+    def test_a_bad_configuration_on_disk(self):
+        good = self.exporter.config_file.read_text()
+        self.exporter.config_file.write_text("modules:\n  '<b>bold</b>': {untl: ehlo}\nfoo: 1\n")
+        self.assertEqual(self.exporter.request("/-/reload", "POST").status, 500)
+        self.browser.open(self.exporter.url + "/")
+        said = self.browser.run("document.querySelector('[role=alert]').innerText")
+        self.assertIn(f"The configuration on disk is bad: {self.exporter.config_file}:2: modules.<b>bold</b>", said)
+        self.assertIn(f"{self.exporter.config_file}:3: foo: unknown key", said)
+        self.assertEqual(self.faint(), [])
+        self.browser.scheme("dark")
+        self.assertEqual(self.faint(), [])
+        self.shoot("home-bad-configuration")
+        self.exporter.config_file.write_text(good)
+        self.assertEqual(self.exporter.request("/-/reload", "POST").status, 200)
+        self.browser.open(self.exporter.url + "/")
+        self.assertEqual(self.browser.run("document.querySelectorAll('[role=alert]').length"), 0)
+
+    def test_the_state_is_seen_on_a_small_screen(self):
+        self.probe(self.target("rcpt-550"), "rcpt")
+        self.browser.size(*SIZES["phone"])
+        self.browser.open(self.exporter.url + "/")
+        edge = self.browser.run("document.querySelector('td .state').getBoundingClientRect().right")
+        self.assertLess(edge, SIZES["phone"][0])
 
     def test_hostile_banner_is_text(self):
         self.submit(self.hostile.target, "plain")
@@ -205,23 +235,26 @@ class Pages(ExporterCase):
             self.browser.open(url)
             for scheme in ("light", "dark"):
                 self.browser.scheme(scheme)
-                faint = self.browser.run("""(() => {
-                  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
-                  const light = ([r, g, b]) => { const one = c => { c /= 255;
-                    return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-                    return 0.2126 * one(r) + 0.7152 * one(g) + 0.0722 * one(b); };
-                  const behind = element => { for (let e = element; e; e = e.parentElement) {
-                    const c = parse(getComputedStyle(e).backgroundColor);
-                    if (c.length == 3 || c[3] > 0.5) return c; } return [255, 255, 255]; };
-                  const found = [];
-                  for (const e of document.querySelectorAll('body *')) {
-                    if (!e.checkVisibility() || e.closest('svg')) continue;
-                    if (![...e.childNodes].some(n => n.nodeType == 3 && n.data.trim())) continue;
-                    const a = light(parse(getComputedStyle(e).color)), b = light(behind(e));
-                    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-                    if (ratio < 4.5) found.push([e.tagName, e.className, e.innerText.slice(0, 30), ratio]);
-                  } return found; })()""")
-                self.assertEqual(faint, [], (url, scheme))
+                self.assertEqual(self.faint(), [], (url, scheme))
+
+    def faint(self):
+        """What is hard to tell from its background."""
+        return self.browser.run("""(() => {
+          const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+          const light = ([r, g, b]) => { const one = c => { c /= 255;
+            return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+            return 0.2126 * one(r) + 0.7152 * one(g) + 0.0722 * one(b); };
+          const behind = element => { for (let e = element; e; e = e.parentElement) {
+            const c = parse(getComputedStyle(e).backgroundColor);
+            if (c.length == 3 || c[3] > 0.5) return c; } return [255, 255, 255]; };
+          const found = [];
+          for (const e of document.querySelectorAll('body *')) {
+            if (!e.checkVisibility() || e.closest('svg')) continue;
+            if (![...e.childNodes].some(n => n.nodeType == 3 && n.data.trim())) continue;
+            const a = light(parse(getComputedStyle(e).color)), b = light(behind(e));
+            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (ratio < 4.5) found.push([e.tagName, e.className, e.innerText.slice(0, 30), ratio]);
+          } return found; })()""")
 
 
 class History(ExporterCase):

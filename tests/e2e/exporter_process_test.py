@@ -34,6 +34,9 @@ class Configuration(ExporterCase):
         for flags in ((), ("--config.file", self.file("good.yml", self.GOOD))):
             done = self.run_once("--config.check", *flags)
             self.assertEqual(done.returncode, 0, done)
+            said = f'msg="good configuration" file={flags[1]} modules=6' if flags else \
+                'msg="no configuration file, built-in modules" modules=5'
+            self.assertIn(said, done.stdout + done.stderr)
         for at, (text, line, key) in enumerate(self.BAD):
             with self.subTest(text):
                 path = self.file(f"bad{at}.yml", text)
@@ -48,6 +51,23 @@ class Configuration(ExporterCase):
         missing = self.run_once("--config.check", "--config.file", self.folder / "nowhere.yml")
         self.assertGreater(missing.returncode, 0)
         self.assertIn("nowhere.yml", missing.stdout + missing.stderr)
+
+    def test_all_that_is_wrong_is_named(self):
+        path = self.file("many.yml", "modules:\n  a:\n    untl: ehlo\n    timeout: x\n  b: {helo: 'a b'}\nfoo: 1\n")
+        expected = ((3, "modules.a.untl", "did you mean until?"), (4, "modules.a.timeout", ""), (5, "modules.b.helo", ""),
+                    (6, "foo", ""))
+        done = self.run_once("--config.check", "--config.file", path)
+        lines = (done.stdout + done.stderr).splitlines()
+        self.assertEqual(len(lines), len(expected), lines)
+        exporter = self.start(config=self.GOOD)
+        exporter.config_file.write_text(path.read_text())
+        answer = exporter.request("/-/reload", "POST")
+        self.assertEqual(answer.status, 500)
+        for said, answered, (line, key, guess) in zip(lines, answer.text.splitlines(), expected):
+            self.assertIn(f"{path}:{line}: {key}: ", said)
+            self.assertIn(f"{exporter.config_file}:{line}: {key}: ", answered)
+            self.assertIn(guess, said)
+        self.assertEqual(len(answer.text.splitlines()), len(expected))
 
     def test_start_with_a_bad_file(self):
         for path in (self.file("bad.yml", self.BAD[0][0]), self.folder / "nowhere.yml"):
@@ -94,9 +114,13 @@ class Configuration(ExporterCase):
                 self.assertEqual(self.config_state(exporter), (0, loaded))
                 self.assertTrue(self.knows(exporter, "first"))
                 self.assertEqual(exporter.get("/-/ready").status, 200)
+                page = exporter.get("/").text
+                self.assertIn("The configuration on disk is bad:</strong> " + str(exporter.config_file), page)
+                self.assertRegex(page, r"running the one of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.</p>")
         exporter.config_file.write_text(self.GOOD)
         self.assertEqual(exporter.request("/-/reload", "POST").status, 200)
         self.assertEqual(self.config_state(exporter)[0], 1)
+        self.assertNotIn("on disk", exporter.get("/").text)
         # By a signal: the reason is in the log.
         exporter.config_file.write_text(self.BAD[0][0])
         exporter.signal(signal.SIGHUP)

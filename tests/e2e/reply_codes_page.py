@@ -59,7 +59,7 @@ def reply_codes_page(_servers=None):
                 common.setdefault(line, set()).add(code)
     besides = [f"- {whose(mine, codes)}: {line}" for line, mine in common.items()]
     out = ["# Reply codes", "", GENERATED,
-           "`check_smtp_probe --explain CODE` says the same of one code, without a network.", "",
+           "`check_smtp_probe --explain CODE` says the same of one code, without a network; of a [reason or a step](troubleshooting.md), too.", "",
            filled("What was due at a step is OK: 220 at `banner` and `starttls`, 250 at `ehlo`, `ehlo_tls`, `mail` and "
                   "`message`, 235 at `auth`, 250 or 251 at `rcpt`, 354 at `data`, 221 at `quit`; or what `--expect` names. "
                   "For any other the table says what the check and the exporter make of it at each step, with the "

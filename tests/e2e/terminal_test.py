@@ -13,7 +13,7 @@ import termios
 import time
 
 from probe import CRITICAL, OK, environment
-from watching import GONE, GOOD, HEADING, LINE, PATIENCE, WatchCase
+from watching import FAILURE, GONE, GOOD, HEADING, LINE, PATIENCE, WatchCase
 
 
 class Terminal(WatchCase):
@@ -80,15 +80,22 @@ class Terminal(WatchCase):
                     raise AssertionError(f"wraps: {lines[y]}")
         return lines
 
+    @staticmethod
+    def running(text):
+        """Without the last frame, which is as large as it needs to be."""
+        return text[:re.search(r".*(\r\x1b\[\d+A)", text, re.DOTALL).start(1)]
+
     def test_it_is_drawn_in_place(self):
         code, text = self.open(self.serve(GOOD, GONE), "--watch", "0.1,5")
         self.assertEqual(code, CRITICAL)
-        screen = self.screen(text, 24, 80)
-        self.assertEqual(len(screen), 9, screen)  # the last one is the cursor's
+        self.screen(self.running(text), 24, 80)
+        screen = self.screen(text, 24, 120)
+        self.assertEqual(len(screen), 10, screen)  # the last one is the cursor's
         self.assertRegex(screen[0], r"^127\.0\.0\.1:\d+: 5 probes, 1 OK, 4 CRITICAL$")
         self.assertRegex(screen[1], f"^{LINE}SMTP CRITICAL - banner: 554 no")
-        self.assertRegex(screen[2], HEADING)
-        self.assertEqual([line.split()[0] for line in screen[3:8]], ["connect", "banner", "ehlo", "quit", "total"])
+        self.assertEqual(screen[2], FAILURE + screen[1])
+        self.assertRegex(screen[3], HEADING)
+        self.assertEqual([line.split()[0] for line in screen[4:9]], ["connect", "banner", "ehlo", "quit", "total"])
         self.assertIn("\x1b[32m", text)
         self.assertIn("\x1b[31m", text)
 
@@ -111,7 +118,18 @@ class Terminal(WatchCase):
         long_banner = "554 " + "x" * 300
         for rows, columns in ((24, 40), (5, 80), (3, 10), (2, 2)):
             _, text = self.open(self.serve(GOOD, long_banner), "--watch", "0.1,3", rows=rows, columns=columns)
-            self.assertLessEqual(len(self.screen(text, rows, columns)), rows)
+            self.assertLessEqual(len(self.screen(self.running(text), rows, columns)), rows)
+            # In the end it scrolls.
+            end = self.screen(text, 99, 999)
+            self.assertTrue(any(HEADING.search(line) for line in end), end)
+            self.assertRegex(end[2], f"^{FAILURE}{LINE}SMTP CRITICAL - banner: 554 xxx")
+            self.assertRegex(end[-2], r"^total .*66\.7%$")
+
+    def test_the_last_failure_stays_in_sight(self):
+        _, text = self.open(self.serve(GONE, GOOD), "--watch", "0.1,4")
+        screen = self.screen(text, 24, 120)
+        self.assertRegex(screen[1], f"^{LINE}SMTP OK - ")
+        self.assertRegex(screen[2], f"^{FAILURE}{LINE}SMTP CRITICAL - banner: 554 no")
 
     def test_where_nothing_can_be_drawn(self):
         for variables in ({"TERM": "dumb"}, {"TERM": ""}):

@@ -28,6 +28,7 @@ class Pipe(WatchCase):
             self.assertRegex(line, "^" + LINE + text)
             self.assertNotIn("|", line)
         self.assertRegex(summary, r"^127\.0\.0\.1:\d+: 4 probes, 2 OK, 1 WARNING, 1 CRITICAL$")
+        self.assertEqual(table.pop("last failure"), lines[2])
         self.assertEqual(list(table), ["connect", "banner", "ehlo", "quit", "total"])
         self.assertEqual({step: columns[-1] for step, columns in table.items()},
                          {"connect": "0.0%", "banner": "50.0%", "ehlo": "50.0%", "quit": "0.0%", "total": "50.0%"})

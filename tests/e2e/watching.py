@@ -9,6 +9,7 @@ from probe import CHECK, ProbeCase, environment
 
 PATIENCE = 60
 GOOD, BUSY, GONE = "220 mx.test ESMTP", "421 4.7.0 too many connections", "554 no"
+FAILURE = "last failure: "
 LINE = r"\d\d:\d\d:\d\d "
 HEADING = re.compile(r"^ms +last +min +median +p95 +max +loss$")
 
@@ -58,10 +59,12 @@ class WatchCase(ProbeCase):
         return child
 
     def table(self, out):
-        """step -> the columns of the table at the end of `out`; what stands before it."""
+        """What stands before the end of `out`; its summary; step -> the columns of its table, "last failure" -> that line."""
         before, rows = out.split("\n--- ", 1)
         summary, heading, *rows = rows.splitlines()
         self.assertRegex(heading, HEADING)
         for row in rows:
-            self.assertLessEqual(len(row), 80)
-        return before.splitlines(), summary, {row.split()[0]: row.split()[1:] for row in rows}
+            self.assertTrue(len(row) <= 80 or row.startswith(FAILURE), row)
+        failure = [row.removeprefix(FAILURE) for row in rows if row.startswith(FAILURE)]
+        table = {row.split()[0]: row.split()[1:] for row in rows[:len(rows) - len(failure)]}
+        return before.splitlines(), summary, table | {"last failure": one for one in failure}

@@ -187,7 +187,8 @@ TEST(ExporterSafety, NoServerBreaksAnOutput) {
     ASSERT_EQ(ExpositionReader().fault(labelled), "") << labelled;
     const std::string debug = debug_text(*record, metrics, "tls: {}");
     const std::string page = probe_page(*record);
-    const std::string index = index_page(ServedConfig{}, std::array<History::Record, 1>{record});
+    const std::string index =
+        index_page(ServedConfig{}, nullptr, std::array<History::Record, 1>{record});
     for (const std::string& text : {metrics, labelled, debug, page, index}) {
       ASSERT_TRUE(samples::is_clean(text)) << text;
       ASSERT_EQ(hostile::shown_secret(text, session.secrets), "") << text;

@@ -65,7 +65,7 @@ TEST(Html, Escapes) {
 TEST(Pages, HaveNoMarkupFromStrangers) {
   const auto record = hostile_record();
   const std::vector<History::Record> recent = {record};
-  for (const std::string& page : {index_page(served(), recent), probe_page(*record)}) {
+  for (const std::string& page : {index_page(served(), nullptr, recent), probe_page(*record)}) {
     EXPECT_EQ(page.find("<script"), std::string::npos);
     EXPECT_EQ(page.find('\x1b'), std::string::npos);
     EXPECT_EQ(page.find("\\x5c"), std::string::npos) << "escaped twice";
@@ -78,7 +78,7 @@ TEST(Pages, HaveNoMarkupFromStrangers) {
 TEST(Pages, LinkToNothingElsewhere) {
   const auto record = refused_record();
   const std::vector<History::Record> recent = {record};
-  for (const std::string& page : {index_page(served(), recent), probe_page(*record)}) {
+  for (const std::string& page : {index_page(served(), nullptr, recent), probe_page(*record)}) {
     for (const char* attribute : {"href=\"", "action=\"", "src=\""}) {
       for (std::size_t at = page.find(attribute); at != std::string::npos;
            at = page.find(attribute, at + 1)) {
@@ -92,7 +92,7 @@ TEST(Pages, LinkToNothingElsewhere) {
 }
 
 TEST(Pages, AllowTheirOwnStyleAlone) {
-  const std::string page = index_page(served(), {});
+  const std::string page = index_page(served(), nullptr, {});
   const std::size_t begin = page.find("<style>") + 7;
   const std::string style = page.substr(begin, page.find("</style>") - begin);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
@@ -113,13 +113,52 @@ TEST(IndexPage, ShowsModulesAndProbes) {
     record->id = id;
     recent.push_back(record);
   }
-  const std::string page = index_page(served(), recent);
+  const std::string page = index_page(served(), nullptr, recent);
   for (const char* word :
        {"smtp_starttls", "submissions", "logs?id=300\"", "logs?id=1\"", "reply_5xx", "CRITICAL",
         ">550<", "name=\"target\"", "name=\"view\" value=\"page\""})
     EXPECT_NE(page.find(word), std::string::npos) << word;
   EXPECT_EQ(unbalanced(page), "");
-  EXPECT_NE(index_page(served(), {}).find("None yet"), std::string::npos);
+  EXPECT_NE(index_page(served(), nullptr, {}).find("None yet"), std::string::npos);
+}
+
+TEST(IndexPage, TellsOfABadConfigurationOnDisk) {
+  ServedConfig config = served();
+  config.loaded = WallTime(std::chrono::seconds(1'795'694'400));
+  const Error wrong{"/etc/<b>.yml:3: modules.m.x\\x1b: unknown key", {"/etc/<b>.yml:5: more"}};
+  const std::string page = index_page(config, &wrong, {});
+  EXPECT_NE(page.find("on disk is bad:</strong> /etc/&lt;b&gt;.yml:3: modules.m.x\\x1b: unknown "
+                      "key; running the one of 2026-11-26T12:00:00Z."),
+            std::string::npos)
+      << page;
+  EXPECT_NE(page.find("<p>/etc/&lt;b&gt;.yml:5: more</p>"), std::string::npos);
+  EXPECT_EQ(unbalanced(page), "");
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  EXPECT_EQ(index_page(config, nullptr, {}).find("on disk"), std::string::npos);
+}
+
+TEST(IndexPage, HasTheStateWhereASmallScreenShowsIt) {
+  const std::vector<History::Record> recent = {refused_record()};
+  const std::string page = index_page(served(), nullptr, recent);
+  EXPECT_NE(page.find("<th>Time</th><th>State</th><th>Target</th>"), std::string::npos);
+  const std::size_t row = page.find("logs?id=");
+  EXPECT_LT(page.find("CRITICAL", row), page.find("<td class=\"w\">", row));
+}
+
+TEST(Refusals, AreAPageForBrowsersAlone) {
+  HttpRequest request;
+  HttpResponse refused = plain_response(400, "target: got <b>");
+  refused.headers.emplace_back("Retry-After", "1");
+  EXPECT_EQ(refusal_for(request, refused).body, "target: got <b>\n");
+  EXPECT_EQ(refusal_for(request, refused).content_type, kPlainText);
+  request.wants_html = true;
+  const HttpResponse page = refusal_for(request, refused);
+  EXPECT_EQ(page.status, 400);
+  EXPECT_EQ(page.content_type, kHtml);
+  EXPECT_EQ(page.headers.size(), page_headers().size() + 1);
+  EXPECT_NE(page.body.find("<p>target: got &lt;b&gt;"), std::string::npos) << page.body;
+  EXPECT_NE(page.body.find("<a href=\"./\">"), std::string::npos);
+  EXPECT_EQ(unbalanced(page.body), "");
 }
 
 TEST(ProbePage, ShowsStepsThatWereNotReachedAndTheWait) {

@@ -44,6 +44,18 @@ TEST(ProbeQuery, HasDefaults) {
   }
 }
 
+TEST(ProbeQuery, OfTheFormMayHaveBlanksAround) {
+  const ProbeQuery query =
+      good("/probe?target=+mx.test%3A25%09%0D%0A&hostname=%20mail.test+&view=page");
+  EXPECT_EQ(query.target.text(25), "mx.test:25");
+  EXPECT_EQ(query.hostname, "mail.test");
+  EXPECT_EQ(bad("/probe?target=+%20&view=page"), "parameter target is missing");
+  EXPECT_NE(bad("/probe?target=mx.test+x&view=page"), "");
+  for (const char* strict : {"/probe?target=+mx.test", "/probe?target=mx.test+&view=",
+                             "/probe?target=mx.test&hostname=mail.test+"})
+    EXPECT_NE(bad(strict), "");
+}
+
 TEST(ProbeQuery, IsDecodedOnceOrTwice) {
   EXPECT_EQ(good("/probe?target=%5B2001%3Adb8%3A%3A1%5D%3A25").target.text(1), "[2001:db8::1]:25");
   EXPECT_EQ(good("/probe?target=smtp%3A%2F%2Fmx.test%3A26").target.text(1), "mx.test:26");

@@ -261,7 +261,8 @@ const Bad kBad[] = {
     {"tls_server_config:\n  cert_file: a\n  key_file: b\n  cert: '-----BEGIN X'\n",
      "web.yml:1: tls_server_config: cert and cert_file exclude each other"},
     {"tls_server_config:\n  cert_file: a\n  key_file: b\n  keyfile: b\n",
-     "web.yml:4: tls_server_config.keyfile: unknown key; known here: cert, cert_file, key"},
+     "web.yml:4: tls_server_config.keyfile: unknown key; did you mean key_file? known here: "
+     "cert, "},
     {"tls_server_config:\n  client_auth_type: requireany\n",
      "web.yml:2: tls_server_config.client_auth_type: got \"requireany\", wanted one of NoClient"},
     {"tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}",

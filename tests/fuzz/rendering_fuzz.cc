@@ -172,7 +172,7 @@ void check_exporter(const Play& play) {
   check_text(play, debug_text(*record, metrics, "fuzz: {}"));
   check_page(play, probe_page(*record));
   const std::array<History::Record, 1> recent = {record};
-  check_page(play, index_page(ServedConfig(), recent));
+  check_page(play, index_page(ServedConfig(), nullptr, recent));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/config/config.h"
+#include "common/config/section.h"
 #include "common/config/yaml_tree.h"
 #include "tests/unit/config_files.h"
 
@@ -24,7 +25,8 @@ constexpr const char* kAddresses = "mail: {from: a@b.example, to: [c@d.example]}
 const Bad kSyntax[] = {
     {"modules: {a: {}\n", 2, "no YAML"},
     {"modules:\n  a: {}\n b: {}\n", 3, "no YAML"},
-    {"modules:\n\ta: {}\n", 2, "no YAML"},
+    {"modules:\n\ta: {}\n", 2, "no YAML: illegal map value; the line is indented with a tab"},
+    {"modules:\n  a:\n    until: ehlo\n  \thelo: x\n", 4, "the line is indented with a tab"},
     {"modules: {a: {helo: 'x}}\n", 2, "no YAML"},
     {"modules:\n  a: *nowhere\n", 2, "no YAML"},
     {"a: b: c\n", 1, "no YAML"},
@@ -39,14 +41,17 @@ const Bad kSyntax[] = {
 
 const Bad kKeys[] = {
     {"module: {}\n", 1,
-     "module: unknown key; known here: allowed_targets, max_probes_per_host, modules"},
+     "module: unknown key; did you mean modules? known here: allowed_targets, max_probes_per_host, "
+     "modules"},
     {"\n\nmodules:\n  m: {}\nfoo: 1\n", 5, "foo: unknown key"},
     {"modules:\n  m:\n    timeot: 10s\n", 3,
-     "modules.m.timeot: unknown key; known here: protocol, timeout, helo, until, ip_protocol, "
-     "source_address, proxy_protocol, tls, auth, mail, message, expect, require_extensions, "
+     "modules.m.timeot: unknown key; did you mean timeout? known here: protocol, timeout, helo, "
+     "until, ip_protocol, source_address, proxy_protocol, tls, auth, mail, message, expect, "
+     "require_extensions, "
      "forbid_extensions, thresholds, greylisting"},
     {"modules:\n  submission:\n    tls:\n      mode: starttls\n      verfy: require\n", 5,
-     "modules.submission.tls.verfy: unknown key; known here: mode, verify, server_name, ca_file, "
+     "modules.submission.tls.verfy: unknown key; did you mean verify? known here: mode, verify, "
+     "server_name, ca_file, "
      "ca_path, cert_file, key_file, min_version, expiry"},
     {"modules:\n  m:\n    tls: {expiry: {warn: 21d}}\n", 3,
      "modules.m.tls.expiry.warn: unknown key; known here: warning, critical"},
@@ -57,7 +62,8 @@ const Bad kKeys[] = {
     {"modules:\n  m:\n    message: {text: x}\n", 3,
      "modules.m.message.text: unknown key; known here: subject, headers, body_file"},
     {"modules:\n  m:\n    expect: {helo: '250'}\n", 3,
-     "modules.m.expect.helo: unknown key; known here: banner, ehlo, starttls, ehlo_tls, auth, "
+     "modules.m.expect.helo: unknown key; did you mean ehlo? known here: banner, ehlo, starttls, "
+     "ehlo_tls, auth, "
      "mail, "
      "rcpt, data, message, quit"},
     {"modules:\n  m:\n    expect: {connect: '250'}\n", 3, "modules.m.expect.connect: unknown key"},
@@ -277,6 +283,42 @@ TEST_F(ConfigErrors, TheFaultNearestToTheTopIsNamed) {
   const std::string text =
       "modules:\n  m:\n    zzz: 1\n    timeout: x\n    thresholds: {total: {warning: x}}\nyyy: 1\n";
   EXPECT_EQ(error_of(text).find("probe.yml:3: modules.m.zzz: unknown key"), 0U) << error_of(text);
+}
+
+TEST_F(ConfigErrors, AllFaultsAreToldInTheOrderOfTheFile) {
+  const auto bad = parse_config(
+      "modules:\n  m:\n    zzz: 1\n    timeout: x\n    helo: a b\nyyy: 1\n", "probe.yml");
+  ASSERT_FALSE(bad.has_value());
+  EXPECT_EQ(all_lines(bad.error()).find("probe.yml:3: modules.m.zzz: "), 0U);
+  ASSERT_EQ(bad.error().others.size(), 3U);
+  EXPECT_EQ(bad.error().others[0].find("probe.yml:4: modules.m.timeout: "), 0U);
+  EXPECT_EQ(bad.error().others[1].find("probe.yml:5: modules.m.helo: "), 0U);
+  EXPECT_EQ(bad.error().others[2].find("probe.yml:6: yyy: "), 0U);
+}
+
+TEST_F(ConfigErrors, OnlySoManyFaultsAreTold) {
+  const auto told = [](std::size_t faults) {
+    std::string text;
+    for (std::size_t i = 0; i < faults; ++i) text += "unknown" + std::to_string(i) + ": 1\n";
+    return parse_config(text, "probe.yml").error().others;
+  };
+  EXPECT_EQ(told(kMaxFaultsTold).size(), kMaxFaultsTold - 1);
+  const std::vector<std::string> others = told(kMaxFaultsTold + 7);
+  ASSERT_EQ(others.size(), kMaxFaultsTold);
+  EXPECT_EQ(others[kMaxFaultsTold - 2].find("probe.yml:20: unknown19: "), 0U);
+  EXPECT_EQ(others.back(), "probe.yml: 7 more");
+}
+
+TEST_F(ConfigErrors, OneSlipIsGuessed) {
+  const auto guess = [this](const std::string& key) {
+    const std::string got = error_of("modules:\n  m:\n    " + key + ": 1\n");
+    const std::size_t begin = got.find("did you mean ");
+    return begin == std::string::npos ? "" : got.substr(begin + 13, got.find('?') - begin - 13);
+  };
+  for (const char* key : {"untl", "untill", "untik", "unitl", "ntil", "untli", "xuntil", "Until"})
+    EXPECT_EQ(guess(key), "until") << key;
+  for (const char* key : {"unt", "nutli", "intell", "untill2", "u", "\"\""})
+    EXPECT_EQ(guess(key), "") << key;
 }
 
 TEST_F(ConfigErrors, BytesThatAreNoText) {

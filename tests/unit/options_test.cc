@@ -88,6 +88,18 @@ TEST(Options, TheHostIsAnOptionOrAWord) {
   EXPECT_TRUE(bad({"http://mx"}).starts_with("--hostname: got "));
 }
 
+TEST(Options, WatchTellsWhatItTookForItsTime) {
+  constexpr const char* kExpected =
+      "', expected N or N,COUNT: seconds from 0.1 to 86400, and perhaps after how many probes to "
+      "end";
+  for (const std::string taken : {"mx.example.net:2525", "soon", "-1", ""}) {
+    const std::string text = "--watch: got '" + taken + kExpected;
+    EXPECT_EQ(bad({"--watch", taken.c_str()}), text);
+    EXPECT_EQ(bad({"--watch", taken.c_str(), "mx"}), text);
+  }
+  EXPECT_TRUE(bad({"--watch", "1"}).starts_with("--hostname: missing"));
+}
+
 TEST(Options, WithoutAHostOnlyTheOldNameHasADefault) {
   EXPECT_EQ(good({"-p", "26"}, "/usr/lib/nagios/plugins/check_smtp").plan.target.host, "127.0.0.1");
   EXPECT_TRUE(bad({}, "check_smtp").starts_with("--hostname: missing"));

@@ -17,6 +17,7 @@ class WatchTextTest : public ::testing::Test {
  protected:
   Options options = options_for();
   WatchStatistics statistics{options.plan};
+  std::string last_failure;
 
   void add(const ProbeResult& result) {
     const Verdict verdict = judge(options.plan, result);
@@ -27,8 +28,10 @@ class WatchTextTest : public ::testing::Test {
     failed(result, Step::Connect, Reason::ConnectionRefused);
     return result;
   }
-  Frame frame(const Window& window, std::size_t drawn = 0, std::string_view colour = "") {
-    return watch_frame(options, statistics, "12:00:01 SMTP OK - \xc3\xa4 line of a server", colour,
+  Frame frame(const std::optional<Window>& window, std::size_t drawn = 0,
+              std::string_view colour = "") {
+    return watch_frame(options, statistics,
+                       {"12:00:01 SMTP OK - \xc3\xa4 line of a server", last_failure, colour},
                        window, drawn);
   }
 };
@@ -83,26 +86,49 @@ TEST_F(WatchTextTest, ADayLongStepKeepsItsColumn) {
 }
 
 TEST_F(WatchTextTest, TheEndIsTheTable) {
-  EXPECT_EQ(watch_end(options, statistics), "\n--- mx.example.net:25: 0 probes\n");
+  EXPECT_EQ(watch_end(options, statistics, ""), "\n--- mx.example.net:25: 0 probes\n");
   add(greeted());
-  EXPECT_TRUE(
-      watch_end(options, statistics).starts_with("\n--- mx.example.net:25: 1 probe, 1 OK\nms "));
+  EXPECT_TRUE(watch_end(options, statistics, "")
+                  .starts_with("\n--- mx.example.net:25: 1 probe, 1 OK\nms "));
+}
+
+TEST_F(WatchTextTest, TheLastFailureStaysInSight) {
+  add(refused_connection());
+  add(greeted());
+  last_failure = "12:00:00 SMTP CRITICAL - connect: connection refused";
+  EXPECT_TRUE(watch_end(options, statistics, last_failure)
+                  .ends_with("%\nlast failure: " + last_failure + "\n"));
+  const std::vector<std::string> lines = shown(frame(Window{}).text);
+  ASSERT_GT(lines.size(), 4U);
+  EXPECT_EQ(lines[2], "last failure: " + last_failure);
+  EXPECT_TRUE(lines[3].starts_with("ms "));
+}
+
+TEST_F(WatchTextTest, TheLastFrameIsWhole) {
+  add(greeted());
+  last_failure = std::string(1000, 'x');
+  const Frame last = frame(std::nullopt, 3);
+  const std::vector<std::string> lines = shown(last.text);
+  EXPECT_EQ(lines.size(), 8U);
+  EXPECT_EQ(lines[2], "last failure: " + last_failure);
+  EXPECT_TRUE(last.text.starts_with("\r\x1b[3A"));
 }
 
 TEST_F(WatchTextTest, AFrameIsDrawnOverTheOneBefore) {
   add(greeted());
-  const Frame first = frame({});
+  const Frame first = frame(Window{});
   EXPECT_EQ(first.lines, 7U);  // summary, line, heading, three steps, total
   EXPECT_TRUE(first.text.starts_with("\rmx.example.net:25: 1 probe")) << first.text;
   EXPECT_EQ(shown(first.text).size(), first.lines);
-  EXPECT_TRUE(frame({}, first.lines).text.starts_with("\r\x1b[7Amx.example.net"));
+  EXPECT_TRUE(frame(Window{}, first.lines).text.starts_with("\r\x1b[7Amx.example.net"));
 }
 
 TEST_F(WatchTextTest, AFrameFitsItsWindow) {
   add(greeted());
+  last_failure = "12:00:00 SMTP CRITICAL - banner: 554 \xc3\xa4 line of a server";
   for (std::size_t columns = 1; columns < 90; ++columns) {
     for (std::size_t rows = 1; rows < 10; ++rows) {
-      const Frame drawn = frame({columns, rows}, 0, "\x1b[32m");
+      const Frame drawn = frame(Window{columns, rows}, 0, "\x1b[32m");
       EXPECT_LT(drawn.lines, std::max<std::size_t>(rows, 2));
       const std::vector<std::string> lines = shown(drawn.text);
       EXPECT_EQ(lines.size(), drawn.lines);
@@ -116,8 +142,8 @@ TEST_F(WatchTextTest, AFrameFitsItsWindow) {
 
 TEST_F(WatchTextTest, ColourIsOfTheProbeAlone) {
   add(greeted());
-  EXPECT_EQ(frame({}).text.find("\x1b[0m"), std::string::npos);
-  const std::string text = frame({}, 0, "\x1b[32m").text;
+  EXPECT_EQ(frame(Window{}).text.find("\x1b[0m"), std::string::npos);
+  const std::string text = frame(Window{}, 0, "\x1b[32m").text;
   EXPECT_NE(text.find("\n\x1b[32m12:00:01 SMTP OK"), std::string::npos);
   EXPECT_EQ(text.find("\x1b[32m"), text.rfind("\x1b[32m"));
 }
