@@ -10,7 +10,7 @@ export const theme = createTheme({ colors: { mode: 'dark' } });
 // The options that our dashboards set. Grafana registers them with their editors, of which there are none here.
 standardFieldConfigEditorRegistry.setInit(() =>
   ['unit', 'min', 'max', 'decimals', 'displayName', 'color', 'noValue', 'thresholds', 'mappings', 'links', 'fieldMinMax',
-    'custom.width', 'custom.minWidth', 'custom.inspect', 'custom.cellOptions', 'custom.align', 'custom.filterable', 'custom.lineStyle', 'custom.lineWidth',
+    'custom.width', 'custom.minWidth', 'custom.hidden', 'custom.inspect', 'custom.cellOptions', 'custom.align', 'custom.filterable', 'custom.lineStyle', 'custom.lineWidth',
     'custom.fillOpacity', 'custom.axisPlacement', 'custom.stacking', 'custom.drawStyle'].map((id) => ({
     id, path: id.replace('custom.', ''), isCustom: id.startsWith('custom.'), name: id, settings: {},
     editor: () => null, override: () => null, process: (value: any) => value, shouldApply: () => true,

@@ -36,6 +36,7 @@ INTERVAL = 3
 WIDTH = 1280
 # Dashboard -> how many units of its grid the picture shows.
 SHOWN = {"smtp_overview": 35, "smtp_target": 40}
+SHOWN_TARGET = {"instance": "mx2.example.net", "module": "mx"}
 ADDRESS = "127.0.0.1:9725"
 
 
@@ -181,7 +182,7 @@ def start_prometheus(folder):
 
 def answers(prometheus, dashboard, begin, end):
     """What Prometheus says to every query, its variables filled in as Grafana would: panel's id -> an answer a target."""
-    chosen = {one["name"]: one.get("allValue") or "mx2.example.net" for one in dashboard["templating"]["list"]}
+    chosen = {one["name"]: one.get("allValue") or SHOWN_TARGET.get(one["name"]) for one in dashboard["templating"]["list"]}
     chosen |= {"__rate_interval": f"{4 * INTERVAL}s", "__interval": f"{INTERVAL}s", "__range": f"{end - begin:.0f}s"}
     found = {}
     for panel in dashboard["panels"]:
