@@ -3,6 +3,7 @@ with the same servers for both."""
 
 import json
 import re
+import socket
 import subprocess
 
 import peers
@@ -115,6 +116,16 @@ class Both(ExporterCase):
         self.assertEqual(theirs.value("probe_failed_due_to_regex"), 0)
         self.assertEqual(ours.failure, ("banner", "reply_5xx"))
         self.assertEqual(ours.value("probe_smtp_step_reply_code", step="banner"), 554)
+
+    def test_alerts_that_change(self):
+        """The reasons that the document's alerts name are those that come of what blackbox_exporter's were for."""
+        told = {name: re.compile(reasons) for name, reasons in re.findall(
+            r'- alert: (\w+)\n +expr: probe_failure_info\{reason=~"([^"]+)"\}', DOCUMENT.read_text())}
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            for target, alert in ((self.refusing, "UnexpectedAnswer"), (self.sized, "UnexpectedAnswer"),
+                                  (f"127.0.0.1:{silent.getsockname()[1]}", "NoAnswer")):
+                _, reason = self.ours.probe(target, "smtp_starttls").metrics.failure
+                self.assertEqual([name for name, reasons in told.items() if reasons.fullmatch(reason)], [alert], reason)
 
     def test_flags(self):
         done = subprocess.run([BLACKBOX, "--help"], capture_output=True, text=True, check=False)
