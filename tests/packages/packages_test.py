@@ -352,12 +352,17 @@ END
 
     def test_5_an_upgrade_keeps_what_was_edited_and_restarts(self):
         process = self.property("MainPID")
+        # Flags without quotes, as systemd takes them; a file that the service may read by a group of its own.
+        self.do(f"echo 'ARGS=--config.file={CONFIG} --log.level=debug' >/etc/default/smtp_probe_exporter;"
+                "chgrp dovecot /etc/smtp-probe/password")
 
         def change(folder):
             sample = folder / CONFIG[1:]
             sample.write_text(sample.read_text() + "\n# A newer sample.\n")
-        self.install(self.higher("0.2.0-1", change))
+        said = self.install(self.higher("0.2.0-1", change))
+        self.assertNotIn("smtp-probe-exporter:", said)
         self.assertNotIn(self.property("MainPID"), (process, "0"))
+        self.assertIn("--log.level=debug", self.do(f"tr '\\0' ' ' </proc/{self.property('MainPID')}/cmdline"))
         self.assertEqual(self.property("ActiveState"), "active")
         self.assertIn("later", self.machine.fetch("/config")[1])
         edited = self.do(f"cat {CONFIG}; ls {CONFIG}.dpkg-dist")
@@ -375,7 +380,13 @@ END
         self.assertIn("later", self.machine.fetch("/config")[1])
         self.assertIn("nonsense", self.do(f"cat {CONFIG}"))
         self.assertIn("ok installed", self.do("dpkg-query -W -f '${Status}' smtp-probe-exporter"))
-        self.do(f"cp /tmp/good {CONFIG}; systemctl restart {UNIT}")
+        # And where nothing runs that could go on.
+        self.do(f"systemctl stop {UNIT}")
+        lines = [line for line in self.install(self.higher("0.3.1-1")).splitlines() if "smtp-probe-exporter:" in line]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertRegex(lines[0], rf"^smtp-probe-exporter: not started: .*{CONFIG}:2: nonsense: unknown key")
+        self.do(f"systemctl stop {UNIT}; cp /tmp/good {CONFIG}")
+        self.install(self.higher("0.3.2-1"))
         self.assertEqual(self.property("ActiveState"), "active")
 
     def test_7_what_the_administrator_switched_off_stays_off(self):
