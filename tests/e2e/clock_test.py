@@ -11,11 +11,11 @@ import unittest
 
 import peers
 from exporter import ExporterCase, Listener
-from probe import OK, SANITIZED, environment, run, step
+from probe import OK, environment, run, step
 
 SHIM = pathlib.Path(__file__).resolve().parents[1] / "fault_shims" / "clock_step.c"
 PAUSE = 0.2
-SLACK = 0.5 if SANITIZED else 0.1
+SLACK = 0.5
 STEPS = ("banner", "ehlo", "quit")
 PLAIN = "max_probes_per_host: 0\nmodules: {plain: {tls: {mode: off}, timeout: 5s}}\n"
 

@@ -344,7 +344,7 @@ class Storm(FaultCase):
     def test_beyond_the_cap(self):
         cap, count = 50, 300
         hanging = self.peer(silent)
-        deadline = 10 if SANITIZED else 4  # time for all of them to come
+        deadline = 10 if SANITIZED else 7  # time for all of them to come
         exporter = self.start("--probe.max-in-flight", cap, config=PLAIN.replace("2s", f"{deadline}s"))
         with concurrent.futures.ThreadPoolExecutor(count) as pool, exporter.connect() as client:
             running = [pool.submit(exporter.probe, hanging.target, "plain") for _ in range(count)]
