@@ -41,7 +41,7 @@ class EventLoop {
     config_ = std::move(config);
     config_fault_.reset();
   }
-  // Why the configuration that is on disk is not the one above; null when it is.
+  // Why the last reload was refused; null when it was not.
   const std::shared_ptr<const Error>& config_fault() const { return config_fault_; }
   void set_config_fault(std::shared_ptr<const Error> fault) { config_fault_ = std::move(fault); }
 

@@ -53,7 +53,7 @@ std::string_view tls_words(const ProbePlan& plan) {
 std::string fault_banner(const ServedConfig& config, const Error& fault) {
   std::string out = "<div class=\"alarm\" role=\"alert\">\n";
   out += fmt::format(
-      "<p><strong>The configuration on disk is bad:</strong> {}; running the one of {}.</p>\n",
+      "<p><strong>The last reload was refused:</strong> {}; running the one of {}.</p>\n",
       escaped_lines(fault.text), rfc3339(config.loaded));
   for (const std::string& other : fault.others) out += "<p>" + escaped_lines(other) + "</p>\n";
   return out + "</div>\n";

@@ -18,7 +18,7 @@ namespace smtpprobe {
 std::span<const std::pair<std::string_view, std::string>> page_headers();
 
 // "/": what this is, the modules, a form that probes, the probes of late (newest first). `fault`,
-// sanitised: what is wrong with the configuration on disk, which is not `config` then; or null.
+// sanitised: why the last reload was refused, or null.
 std::string index_page(const ServedConfig& config, const Error* fault,
                        std::span<const History::Record> recent);
 

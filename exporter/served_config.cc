@@ -34,6 +34,7 @@ Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string
   auto served = std::make_shared<ServedConfig>();
   served->config = std::move(*config);
   Error wrong;
+  std::size_t untold = 0;
   for (const auto& [name, module] : served->config.modules) {
     Result<ServedModule> one = serve(module);
     if (one) {
@@ -45,7 +46,10 @@ Result<std::shared_ptr<const ServedConfig>> load_served_config(const std::string
       wrong.text = std::move(why);
     else if (wrong.others.size() + 1 < kMaxFaultsTold)
       wrong.others.push_back(std::move(why));
+    else
+      ++untold;
   }
+  if (untold != 0) wrong.others.push_back(fmt::format("{} more", untold));
   if (!wrong.text.empty()) return Unexpected(std::move(wrong));
   // Only now: a configuration that is refused leaves no series behind.
   for (auto& [name, module] : served->modules) module.counts = &metrics.of_module(name);

@@ -136,11 +136,33 @@ class Rewriter {
   // Debian's definitions have '$ARG1$' in quotes, and "-p 587" in it is one word: to check_smtp's
   // numbers the blank is nothing. In what goes to the server, or is compared, it counts.
   static char* joined_value(const OptionRow& row, char* value) {
+    return is_text(row) ? value : value + std::strspn(value, " ");
+  }
+
+  // A blank may be part of it.
+  static bool is_text(const OptionRow& row) {
     for (const OptionId text : {OptionId::ExpectBanner, OptionId::Command, OptionId::Response,
                                 OptionId::Authuser, OptionId::Authpass}) {
-      if (row.id == text) return value;
+      if (row.id == text) return true;
     }
-    return value + std::strspn(value, " ");
+    return false;
+  }
+
+  // "a@b.test -P secret"
+  static bool has_option(std::string_view value) {
+    for (std::size_t at = value.find(" -"); at != std::string_view::npos;
+         at = value.find(" -", at + 1)) {
+      const char next = at + 2 < value.size() ? value[at + 2] : ' ';
+      if (next == '-' || option_by_letter(next) != nullptr) return true;
+    }
+    return false;
+  }
+
+  // What follows `before` in its word may be a secret.
+  void more_options(std::string before) {
+    fail(std::move(before) +
+         ": more options in the same word, expected a word for each; are there quotes around "
+         "$ARG1$?");
   }
 
   void old_spelling(OptionId id) { emit_next(option_row(id)); }
@@ -157,17 +179,15 @@ class Rewriter {
           short_usage_ = true;
           continue;
         }
-        if (*letter == ' ') {  // what follows may be a secret
-          return fail(std::string(word, letter) +
-                      ": more options in the same word, expected a word for each; "
-                      "are there quotes around $ARG1$?");
-        }
+        if (*letter == ' ') return more_options({word, letter});
         return fail(std::string("-").append(printable(std::string_view(letter, 1), 8)) +
                     ": unknown option");
       }
       if (row->argument != OptionArgument::None) {
-        if (letter[1] != '\0') return emit_value(*row, joined_value(*row, letter + 1));
-        return emit_next(*row);
+        if (letter[1] == '\0') return emit_next(*row);
+        char* const value = joined_value(*row, letter + 1);
+        if (!is_text(*row) && has_option(value)) return more_options({word, letter + 1});
+        return emit_value(*row, value);
       }
       if (letter[1] == '\0') return emit_flag(*row);
       emit(*row, nullptr);

@@ -71,10 +71,16 @@ Result<std::string> read_body(std::string_view path) {
 }
 
 Result<std::string> read_secret_file(std::string_view path) {
+  // Who wrote the secret where its file's path belongs is not to read it in a log or on a page.
+  const auto named = [path](const Error& why) -> Unexpected {
+    const std::size_t words = why.text.rfind(": ");
+    if (path.starts_with('/') || words == std::string::npos) return Unexpected(why);
+    return error("the file that is named here" + why.text.substr(words));
+  };
   Result<std::string> name = check_regular(path);
-  if (!name) return name;
+  if (!name) return named(name.error());
   Result<std::string> secret = read_config_file(*name, kMaxSecretBytes);
-  if (!secret) return secret;
+  if (!secret) return named(secret.error());
   if (secret->ends_with('\n')) secret->pop_back();
   if (secret->ends_with('\r')) secret->pop_back();
   if (secret->empty()) return refuse(path, "the secret is empty");

@@ -330,12 +330,19 @@ std::string problem_words(const TlsFacts& tls, const CertificateProblem& problem
 Verdict judge(const ProbePlan& plan, const ProbeResult& result) {
   Verdict verdict;
   judge_walk(plan, result, verdict);
+  const auto walked = static_cast<std::ptrdiff_t>(verdict.findings.size());
   judge_certificates(plan, result, verdict.findings);
   judge_extensions(plan, result, verdict.findings);
   // Where the probe could not judge, the time it took says nothing about the server either.
   const bool cannot_judge =
       !verdict.findings.empty() && verdict.findings.front().state == State::Unknown;
   if (!cannot_judge) judge_latency(plan, result, verdict.findings);
+  // What ended the walk is named first, of the rest what is worst: one line, one reason and one
+  // exit code tell of the first alone.
+  std::stable_sort(verdict.findings.begin() + walked, verdict.findings.end(),
+                   [](const Finding& a, const Finding& b) {
+                     return a.state != b.state && worse(a.state, b.state) == a.state;
+                   });
   for (const Finding& finding : verdict.findings) {
     verdict.state = worse(verdict.state, finding.state);
   }

@@ -196,7 +196,9 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
      "The SASL library; its iteration count."},
     {Reason::AuthServerSignature, "SCRAM: the server could not prove that it knows the password.",
      "Whether this is the right server; its password store."},
-    {Reason::AuthNeedsTls, "The credentials were not sent, for TLS is missing or not verified.",
+    {Reason::AuthNeedsTls,
+     "TLS is missing or not verified, so the credentials were not sent; or the server refused them "
+     "in clear with 523, 524 or 538, and then they may have been.",
      "`-S` or `-s`; a certificate that verifies (`--ca-file`, `--tls-name`); or "
      "`--auth-insecure`."},
     {Reason::ExtensionMissing, "`--require-extension` is not met.",
@@ -215,7 +217,7 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
      "Longer `scrape_interval`, or a higher `max_probes_per_host`."},
     {Reason::Config,
      "Our own options or files; also where a reply shows it: a 501 to our EHLO name or to an "
-     "address, 523, 524 or 538 without TLS.",
+     "address, 523, 524 or 538 without TLS elsewhere than at auth.",
      "The text names what is wrong.",
      {{{Step::Ehlo, "`-F NAME`, `helo`: a name that the server accepts."},
        {Step::Mail, "The sender's address."},

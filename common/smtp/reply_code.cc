@@ -54,7 +54,7 @@ constexpr auto kTable = std::to_array<ReplyCodeMeaning>({
     {452, "insufficient storage, or too many recipients", "RFC 5321", "mail, rcpt, message",
      "See the disk of the server's queue.", kCritical, kCritical},
     {454, "TLS temporarily not available; temporary authentication failure", "RFC 3207, RFC 4954",
-     "starttls, auth",
+     "starttls, auth, rcpt",
      "See the server's TLS key and certificate, or its authentication backend; at rcpt it is "
      "Postfix's refusal to relay.",
      kCritical, kCritical},

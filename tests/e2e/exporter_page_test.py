@@ -159,7 +159,7 @@ class Pages(ExporterCase):
         self.assertEqual(self.exporter.request("/-/reload", "POST").status, 500)
         self.browser.open(self.exporter.url + "/")
         said = self.browser.run("document.querySelector('[role=alert]').innerText")
-        self.assertIn(f"The configuration on disk is bad: {self.exporter.config_file}:2: modules.<b>bold</b>", said)
+        self.assertIn(f"The last reload was refused: {self.exporter.config_file}:2: modules.<b>bold</b>", said)
         self.assertIn(f"{self.exporter.config_file}:3: foo: unknown key", said)
         self.assertEqual(self.faint(), [])
         self.browser.scheme("dark")

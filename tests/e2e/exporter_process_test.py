@@ -115,7 +115,7 @@ class Configuration(ExporterCase):
                 self.assertTrue(self.knows(exporter, "first"))
                 self.assertEqual(exporter.get("/-/ready").status, 200)
                 page = exporter.get("/").text
-                self.assertIn("The configuration on disk is bad:</strong> " + str(exporter.config_file), page)
+                self.assertIn("The last reload was refused:</strong> " + str(exporter.config_file), page)
                 self.assertRegex(page, r"running the one of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.</p>")
         exporter.config_file.write_text(self.GOOD)
         self.assertEqual(exporter.request("/-/reload", "POST").status, 200)

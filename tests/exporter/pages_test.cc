@@ -127,14 +127,15 @@ TEST(IndexPage, TellsOfABadConfigurationOnDisk) {
   config.loaded = WallTime(std::chrono::seconds(1'795'694'400));
   const Error wrong{"/etc/<b>.yml:3: modules.m.x\\x1b: unknown key", {"/etc/<b>.yml:5: more"}};
   const std::string page = index_page(config, &wrong, {});
-  EXPECT_NE(page.find("on disk is bad:</strong> /etc/&lt;b&gt;.yml:3: modules.m.x\\x1b: unknown "
-                      "key; running the one of 2026-11-26T12:00:00Z."),
-            std::string::npos)
+  EXPECT_NE(
+      page.find("reload was refused:</strong> /etc/&lt;b&gt;.yml:3: modules.m.x\\x1b: unknown "
+                "key; running the one of 2026-11-26T12:00:00Z."),
+      std::string::npos)
       << page;
   EXPECT_NE(page.find("<p>/etc/&lt;b&gt;.yml:5: more</p>"), std::string::npos);
   EXPECT_EQ(unbalanced(page), "");
   EXPECT_EQ(page.find("<script"), std::string::npos);
-  EXPECT_EQ(index_page(config, nullptr, {}).find("on disk"), std::string::npos);
+  EXPECT_EQ(index_page(config, nullptr, {}).find("refused"), std::string::npos);
 }
 
 TEST(IndexPage, HasTheStateWhereASmallScreenShowsIt) {

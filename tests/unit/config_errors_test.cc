@@ -179,6 +179,9 @@ const Bad kFiles[] = {
      "modules.m.tls.key_file: "},
     {"modules:\n  m:\n    auth: {username: u, password_file: $D/none, targets: [a]}\n", 3,
      "modules.m.auth.password_file: "},
+    // The secret itself, where its file belongs.
+    {"modules:\n  m:\n    auth: {username: u, password_file: hunter two, targets: [a]}\n", 3,
+     "modules.m.auth.password_file: the file that is named here: No such file"},
     {"modules:\n  m:\n    auth: {username: u, password_file: $E, targets: [a]}\n", 3,
      "the secret is empty"},
     {"modules:\n  m:\n    auth: {username: u, password_file: $L, targets: [a]}\n", 3,

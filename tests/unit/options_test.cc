@@ -127,6 +127,11 @@ TEST(Options, AnOptionAndItsValueMayBeOneWord) {
   EXPECT_EQ(good({"mx", "-w 5"}).plan.total.warning->text(), "5");
   EXPECT_EQ(good({"mx", "-D 30,10"}).plan.tls.expiry->critical_days, 10);
   EXPECT_TRUE(bad({"mx", "-S -P secret"}).starts_with("-S: more options in the same word"));
+  for (const std::string option : {"-f a@b.test", "-t 10", "-A PLAIN", "-p 25", "-w 2"}) {
+    const std::string said = bad({"mx", option + " -P secret"});
+    EXPECT_TRUE(said.starts_with(option.substr(0, 2) + ": more options in the same word")) << said;
+    EXPECT_EQ(said.find("secret"), std::string::npos) << said;
+  }
   EXPECT_EQ(bad({"mx", "-p "}), "--port: got '', expected 1 to 65535");
   EXPECT_EQ(bad({"mx", "-p", " 587"}), "--port: got ' 587', expected 1 to 65535");
   EXPECT_EQ(good({"mx", "-e ESMTP"}).plan.dialogue.expect_banner, " ESMTP");

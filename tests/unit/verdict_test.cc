@@ -403,6 +403,19 @@ TEST(Verdict, CertificateProblemsByMode) {
   EXPECT_EQ(verdict.findings[0].step, Step::Tls);
 }
 
+TEST(Verdict, WhatIsWorstIsNamedBeforeACertificateThatRunsOutSoon) {
+  ProbePlan plan;
+  plan.tls.expiry = ExpiryThresholds{21, 7};
+  plan.require_extensions = {"FOO"};
+  ProbeResult result = with_tls(days(10));
+  result.extensions = Extensions();
+  const Verdict verdict = judge(plan, result);
+  EXPECT_EQ(verdict.state, State::Critical);
+  ASSERT_EQ(verdict.findings.size(), 2U);
+  EXPECT_EQ(verdict.findings[0].reason, Reason::ExtensionMissing);
+  EXPECT_EQ(verdict.findings[1].reason, Reason::CertExpiring);
+}
+
 TEST(Verdict, Extensions) {
   ProbePlan plan;
   plan.require_extensions = {"STARTTLS", "SIZE"};
