@@ -38,13 +38,13 @@ class Descriptor {
   int number_;
 };
 
-// Not a fifo, whose writer may never come, and not a folder.
-Result<std::string> check_regular(std::string_view path) {
+// Not a fifo, whose writer may never come, and not a folder. Errors say `shown`.
+Result<std::string> check_regular(std::string_view path, std::string_view shown) {
   struct stat facts {};
   const std::string name(path);
-  if (path.find('\0') != std::string_view::npos) return refuse(path, "a NUL in a file's name");
-  if (stat(name.c_str(), &facts) != 0) return refuse(path, std::strerror(errno));
-  if (!S_ISREG(facts.st_mode)) return refuse(path, "is no regular file");
+  if (path.find('\0') != std::string_view::npos) return refuse(shown, "a NUL in a file's name");
+  if (stat(name.c_str(), &facts) != 0) return refuse(shown, std::strerror(errno));
+  if (!S_ISREG(facts.st_mode)) return refuse(shown, "is no regular file");
   return name;
 }
 
@@ -66,21 +66,17 @@ Result<std::string> read_config_file(const std::string& path, std::size_t max_by
 }
 
 Result<std::string> read_body(std::string_view path) {
-  Result<std::string> name = check_regular(path);
+  Result<std::string> name = check_regular(path, path);
   return name ? read_config_file(*name, kMaxBodyBytes) : name;
 }
 
 Result<std::string> read_secret_file(std::string_view path) {
   // Who wrote the secret where its file's path belongs is not to read it in a log or on a page.
-  const auto named = [path](const Error& why) -> Unexpected {
-    const std::size_t words = why.text.rfind(": ");
-    if (path.starts_with('/') || words == std::string::npos) return Unexpected(why);
-    return error("the file that is named here" + why.text.substr(words));
-  };
-  Result<std::string> name = check_regular(path);
-  if (!name) return named(name.error());
+  Result<std::string> name =
+      check_regular(path, path.starts_with('/') ? path : "the file that is named here");
+  if (!name) return name;
   Result<std::string> secret = read_config_file(*name, kMaxSecretBytes);
-  if (!secret) return named(secret.error());
+  if (!secret) return secret;
   if (secret->ends_with('\n')) secret->pop_back();
   if (secret->ends_with('\r')) secret->pop_back();
   if (secret->empty()) return refuse(path, "the secret is empty");
@@ -91,7 +87,7 @@ Result<std::string> read_secret_file(std::string_view path) {
 }
 
 Result<std::string> readable_file(std::string_view path) {
-  Result<std::string> name = check_regular(path);
+  Result<std::string> name = check_regular(path, path);
   if (!name) return name;
   const Descriptor file(open(name->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (file.number() < 0) return refuse(path, std::strerror(errno));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "common/probe/printable.h"
@@ -278,10 +279,11 @@ void judge_duration(const Thresholds& thresholds, Duration took, Step step, std:
                     std::vector<Finding>& findings) {
   const double seconds = std::chrono::duration<double>(took).count();
   const auto slow = [&](State state, const Range& range) {
-    // "0.000 s (limit 0.0001)" would be no reason.
-    findings.push_back({state, step, Reason::Slow,
-                        fmt::format("{} {:.{}f} s (limit {})", what, seconds,
-                                    seconds < 0.01 ? 6 : 3, range.text())});
+    // "2.000 s (limit 2)" would be no reason: digits until the number shown alerts too.
+    const int digits = range.alerts(std::round(seconds * 1e3) / 1e3) ? 3 : 6;
+    findings.push_back(
+        {state, step, Reason::Slow,
+         fmt::format("{} {:.{}f} s (limit {})", what, seconds, digits, range.text())});
   };
   if (thresholds.critical && thresholds.critical->alerts(seconds)) {
     slow(State::Critical, *thresholds.critical);

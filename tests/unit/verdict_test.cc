@@ -312,6 +312,18 @@ TEST(Verdict, AStepThatIsSlowByMicrosecondsShowsThem) {
   }
   EXPECT_NE(judge(plan, result).findings.at(0).text.find("0.000210 s (limit 0.0001)"),
             std::string::npos);
+  plan.step[Step::Ehlo] = limits(nullptr, "0.0002");
+  for (StepRecord& record : result.steps) {
+    if (record.step == Step::Ehlo) record.took = std::chrono::microseconds(5'210);
+  }
+  EXPECT_NE(judge(plan, result).findings.at(0).text.find("0.005 s (limit 0.0002)"),
+            std::string::npos);
+  plan.step[Step::Ehlo] = limits(nullptr, "2");
+  for (StepRecord& record : result.steps) {
+    if (record.step == Step::Ehlo) record.took = std::chrono::microseconds(2'000'400);
+  }
+  EXPECT_NE(judge(plan, result).findings.at(0).text.find("2.000400 s (limit 2)"),
+            std::string::npos);
 }
 
 TEST(Verdict, QuitIsOutsideTheResponseTime) {
