@@ -117,7 +117,7 @@ Done expect(Draft& draft, Value value) {
 Done greylisting(Draft& draft, Value value) {
   constexpr std::pair<std::string_view, State> kChoices[] = {
       {"ok", State::Ok}, {"warning", State::Warning}, {"critical", State::Critical}};
-  return choose(value, kChoices, draft.options.plan.greylisting);
+  return choose(value, kChoices, draft.options.plan.dialogue.greylisting);
 }
 
 Done tls_verify(Draft& draft, Value value) {

@@ -231,7 +231,7 @@ void write_module(Writer& out, const Module& module) {
   out.list("require_extensions", plan.require_extensions);
   out.list("forbid_extensions", plan.forbid_extensions);
   write_thresholds(out, plan);
-  out.word("greylisting", word_of(plan.greylisting));
+  out.word("greylisting", word_of(plan.dialogue.greylisting));
   out.end();
 }
 

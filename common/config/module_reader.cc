@@ -259,7 +259,7 @@ Module read_module(Faults& faults, const YamlEntry& entry) {
   read_extensions(section, plan);
   read_thresholds(section, plan);
   section.choose<State>(
-      "greylisting", plan.greylisting,
+      "greylisting", plan.dialogue.greylisting,
       {{"ok", State::Ok}, {"warning", State::Warning}, {"critical", State::Critical}});
   section.finish();
   plan.dialogue.until = has_until ? until : default_until(plan);

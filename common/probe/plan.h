@@ -54,7 +54,6 @@ struct ProbePlan {
 
   // How to judge.
   State timeout_state = State::Critical;
-  State greylisting = State::Warning;
   Thresholds total;
   FewSteps<Thresholds> step;
   std::vector<std::string> require_extensions;  // upper case

@@ -31,7 +31,7 @@ State state_without_reply(Reason reason, const ProbePlan& plan) {
     case Reason::ConnectTimeout:
       return plan.timeout_state;
     case Reason::Greylisted:
-      return plan.greylisting;
+      return plan.dialogue.greylisting;
     case Reason::RateLimited:
       return State::Warning;
     case Reason::DnsBogus:

@@ -19,7 +19,7 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 int Dialogue::weight(const Failure& failure) const {
   switch (failure.reason) {
     case Reason::Greylisted:
-      return 0;
+      return plan_.greylisting == State::Critical ? 2 : 0;
     case Reason::RateLimited:
     case Reason::Config:
     case Reason::AuthNeedsTls:

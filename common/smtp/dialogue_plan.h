@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/smtp/message.h"
+#include "common/smtp/reply_code.h"
 #include "common/smtp/reply_pattern.h"
 #include "common/smtp/reply_regex.h"
 #include "common/smtp/sasl.h"
@@ -65,6 +66,7 @@ struct DialoguePlan {
   std::string message;  // composed, CRLF line ends, not dot-stuffed; sent when until is Message
   std::optional<std::string> expect_banner;    // -e
   FewSteps<std::vector<ReplyPattern>> expect;  // --expect; an empty list means the protocol's own
+  State greylisting = State::Warning;          // how bad it is, also beside other replies
   StepLimits limits;
 };
 

@@ -135,7 +135,7 @@ class PlanReader {
     } else if (key == "greylisting" || key == "timeout-state") {
       const std::optional<State> state = state_from_name(value);
       if (!state) return bad(setting, "a state");
-      (key == "greylisting" ? plan_.greylisting : plan_.timeout_state) = *state;
+      (key == "greylisting" ? plan_.dialogue.greylisting : plan_.timeout_state) = *state;
     } else if (key == "require" || key == "forbid") {
       (key == "require" ? plan_.require_extensions : plan_.forbid_extensions) = words(value);
     } else {

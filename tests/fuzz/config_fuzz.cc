@@ -72,7 +72,7 @@ bool same_plan(const ProbePlan& a, const ProbePlan& b) {
   }
   return same_message && same_tls(a.tls, b.tls) && same_limits(a.total, b.total) &&
          a.port == b.port && a.ip == b.ip && a.source_address == b.source_address &&
-         a.proxy == b.proxy && a.greylisting == b.greylisting &&
+         a.proxy == b.proxy && a.dialogue.greylisting == b.dialogue.greylisting &&
          a.require_extensions == b.require_extensions &&
          a.forbid_extensions == b.forbid_extensions && x.protocol == y.protocol &&
          x.helo_name == y.helo_name && x.tls == y.tls && x.until == y.until && x.from == y.from &&

@@ -119,7 +119,7 @@ TEST(Config, TheContractsExampleLoadsInEveryKey) {
   EXPECT_EQ(plan.total.critical->text(), "5");
   EXPECT_EQ(plan.step[Step::Rcpt].warning->text(), "1");
   EXPECT_FALSE(plan.step[Step::Rcpt].critical);
-  EXPECT_EQ(plan.greylisting, State::Warning);
+  EXPECT_EQ(plan.dialogue.greylisting, State::Warning);
 }
 
 TEST(Config, LoadsAFileAndSaysWhenItCannot) {
@@ -214,7 +214,7 @@ TEST(Config, ReadsValuesInTheirForms) {
   EXPECT_EQ(module.timeout, Duration(milliseconds(1500)));
   EXPECT_EQ(plan.ip, IpChoice::PreferIpv6);
   EXPECT_EQ(plan.proxy, ProxyHeader::V2);
-  EXPECT_EQ(plan.greylisting, State::Critical);
+  EXPECT_EQ(plan.dialogue.greylisting, State::Critical);
   EXPECT_EQ(plan.dialogue.tls, TlsMode::Off);
   EXPECT_EQ(plan.dialogue.expect[Step::Quit][0].text(), "221");
   EXPECT_EQ(plan.dialogue.expect[Step::Ehlo].size(), 2U);

@@ -64,7 +64,7 @@ void expect_same_module(const Module& a, const Module& b) {
   EXPECT_EQ(a.plan.ip, b.plan.ip);
   EXPECT_EQ(a.plan.source_address, b.plan.source_address);
   EXPECT_EQ(a.plan.proxy, b.plan.proxy);
-  EXPECT_EQ(a.plan.greylisting, b.plan.greylisting);
+  EXPECT_EQ(a.plan.dialogue.greylisting, b.plan.dialogue.greylisting);
   EXPECT_EQ(a.plan.require_extensions, b.plan.require_extensions);
   EXPECT_EQ(a.plan.forbid_extensions, b.plan.forbid_extensions);
   EXPECT_EQ(limits_of(a.plan.total), limits_of(b.plan.total));

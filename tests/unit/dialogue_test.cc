@@ -419,9 +419,10 @@ TEST(Dialogue, LmtpAnswersOncePerRecipient) {
 }
 
 TEST(Dialogue, OfSeveralLmtpRepliesTheWorstDecides) {
-  const auto answered = [](const std::string& replies) {
+  const auto answered = [](const std::string& replies, State greylisting = State::Warning) {
     DialoguePlan plan = plan_until(Step::Message);
     plan.protocol = Protocol::Lmtp;
+    plan.greylisting = greylisting;
     plan.to = {"one@mx.test", "two@mx.test"};
     Talk talk(plan);
     talk.server("220 a\r\n").server("250 b\r\n").server("250 c\r\n").server("250 1\r\n");
@@ -435,6 +436,10 @@ TEST(Dialogue, OfSeveralLmtpRepliesTheWorstDecides) {
   EXPECT_EQ(answered(full + grey).step(Step::Message)->reason, Reason::Reply5xx);
   EXPECT_EQ(answered(grey + "451 4.3.0 broken\r\n").reason(), Reason::Reply4xx);
   EXPECT_EQ(answered(grey + "250 ok\r\n").reason(), Reason::Greylisted);
+  const std::string many = "452 4.5.3 too many\r\n";
+  EXPECT_EQ(answered(grey + many).reason(), Reason::RateLimited);
+  EXPECT_EQ(answered(grey + many, State::Critical).reason(), Reason::Greylisted);
+  EXPECT_EQ(answered(many + grey, State::Critical).reason(), Reason::Greylisted);
 
   Talk closed = answered(grey);
   closed.dialogue().on_channel_end(Reason::ConnectionClosed, {}, closed.now());

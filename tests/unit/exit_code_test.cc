@@ -73,7 +73,7 @@ TEST(ExitCode, TheHelpHasTheTable) {
 TEST(ExitCode, OkIsNoneWhateverWasExcused) {
   EXPECT_EQ(code_of(greeted()), 0);
   Options lenient = options_for();
-  lenient.plan.greylisting = State::Ok;
+  lenient.plan.dialogue.greylisting = State::Ok;
   ProbeResult result = greeted();
   refused(result, Step::Rcpt, 450, "4.7.1 Greylisted");
   EXPECT_EQ(code_of(result, lenient), 0);

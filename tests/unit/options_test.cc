@@ -490,7 +490,7 @@ TEST(Options, JudgementAndOutput) {
   const Options options =
       good({"mx", "--greylisting", "ok", "--require-extension", "starttls", "--forbid-extension",
             "VRFY", "--require-extension", "8BITMIME", "--output", "json"});
-  EXPECT_EQ(options.plan.greylisting, State::Ok);
+  EXPECT_EQ(options.plan.dialogue.greylisting, State::Ok);
   EXPECT_EQ(options.plan.require_extensions, (std::vector<std::string>{"STARTTLS", "8BITMIME"}));
   EXPECT_EQ(options.plan.forbid_extensions, (std::vector<std::string>{"VRFY"}));
   EXPECT_EQ(options.output, OutputFormat::Json);

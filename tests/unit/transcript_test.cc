@@ -147,7 +147,7 @@ TEST(TranscriptPlan, IsWhatTheSettingsSay) {
   EXPECT_EQ(full->dialogue.until, Step::Message);
   EXPECT_EQ(full->dialogue.expect[Step::Rcpt].size(), 2U);
   EXPECT_EQ(full->dialogue.limits.reply, 300ms);
-  EXPECT_EQ(full->greylisting, State::Ok);
+  EXPECT_EQ(full->dialogue.greylisting, State::Ok);
   EXPECT_EQ(full->dialogue.helo_name, "x.test");
   EXPECT_EQ(full->require_extensions, std::vector<std::string>{"SIZE"});
 }

@@ -189,7 +189,7 @@ TEST(Verdict, TimeoutStateIsTheUsersChoice) {
 TEST(Verdict, GreylistingIsTheUsersChoice) {
   ProbePlan plan;
   for (const State state : {State::Ok, State::Warning, State::Critical}) {
-    plan.greylisting = state;
+    plan.dialogue.greylisting = state;
     EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 wait")).state, state);
   }
 }
@@ -224,7 +224,7 @@ TEST(Verdict, WhatTheUserExpectedAndDidNotGetIsCritical) {
 TEST(Verdict, AgainstAnExpectationTheUsualStatesDoNotHold) {
   ProbePlan plan;
   plan.dialogue.expect[Step::Rcpt] = {pattern("550")};
-  plan.greylisting = State::Ok;
+  plan.dialogue.greylisting = State::Ok;
   EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 wait")).state, State::Warning);
   EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.2.1 busy")).state, State::Critical);
   EXPECT_EQ(judge(plan, refused(Step::Rcpt, 252, "maybe")).state, State::Critical);

@@ -146,7 +146,7 @@ TEST_F(WatchStatisticsTest, AFailureThatTheUserExcusesIsNone) {
   options.plan.dialogue.from = "a@example.net";
   options.plan.dialogue.to = {"b@example.net"};
   options.plan.dialogue.until = Step::Rcpt;
-  options.plan.greylisting = State::Ok;
+  options.plan.dialogue.greylisting = State::Ok;
   ProbeResult result = greeted();
   ran(result, Step::Mail, reply(250, "ok"));
   refused(result, Step::Rcpt, 450, "4.7.1 Greylisted");
