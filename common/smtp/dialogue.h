@@ -142,7 +142,8 @@ class Dialogue {
   // dialogue_failure.cc
   void refuse(const Reply& reply, Reason reason, std::string detail, Instant at);
   void fail(Failure next);
-  int weight(const Failure& failure) const;  // 2: CRITICAL; 1: might pass; 0: will
+  // 3: CRITICAL; 2: CRITICAL by the user's choice alone; 1: might pass; 0: will pass
+  int weight(const Failure& failure) const;
   void fail(Step step, Reason reason, std::string detail,
             std::optional<Reply> reply = std::nullopt);
   void break_off(Reason reason, std::string detail, Instant at);  // out of sync: no QUIT

@@ -28,12 +28,12 @@ int Dialogue::weight(const Failure& failure) const {
     default:
       break;
   }
-  if (!failure.reply || !plan_.expect[failure.step].empty()) return 2;
+  if (!failure.reply || !plan_.expect[failure.step].empty()) return 3;
   // What does not match -e or -R is a WARNING.
   const bool banner_text = failure.step == Step::Banner && plan_.expect_banner.has_value() &&
                            failure.reason == Reason::ReplyUnexpected;
   if (banner_text || failure.step == Step::Command) return 1;
-  return refusal_state(failure.step, *failure.reply, failure.reason) == State::Critical ? 2 : 1;
+  return refusal_state(failure.step, *failure.reply, failure.reason) == State::Critical ? 3 : 1;
 }
 
 void Dialogue::fail(Failure next) {

@@ -436,7 +436,7 @@ TEST(Dialogue, OfSeveralLmtpRepliesTheWorstDecides) {
   EXPECT_EQ(answered(full + grey).step(Step::Message)->reason, Reason::Reply5xx);
   EXPECT_EQ(answered(grey + "451 4.3.0 broken\r\n").reason(), Reason::Reply4xx);
   EXPECT_EQ(answered(grey + "250 ok\r\n").reason(), Reason::Greylisted);
-  const std::string many = "452 4.5.3 too many\r\n";
+  const std::string many = "421 4.7.0 too many connections\r\n";
   EXPECT_EQ(answered(grey + many).reason(), Reason::RateLimited);
   EXPECT_EQ(answered(grey + many, State::Critical).reason(), Reason::Greylisted);
   EXPECT_EQ(answered(many + grey, State::Critical).reason(), Reason::Greylisted);
