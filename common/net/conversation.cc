@@ -100,6 +100,7 @@ void Conversation::tell() {
   const auto& steps = dialogue_.steps();
   result_.steps.insert(result_.steps.end(), steps.begin(), steps.end());
   result_.failure = dialogue_.failure();
+  result_.deviations = dialogue_.deviations();
   result_.transcript = dialogue_.transcript();
   result_.extensions = dialogue_.extensions();
   result_.auth_mechanism = dialogue_.auth_mechanism();
@@ -111,7 +112,7 @@ IoState Conversation::act(const Action& action) {
     case Action::Kind::Send:
       return send(action);
     case Action::Kind::Receive:
-      return hear();
+      return receive();
     case Action::Kind::StartTls:
       return start_tls();
     case Action::Kind::Close:
@@ -120,48 +121,22 @@ IoState Conversation::act(const Action& action) {
   return IoState::Ended;
 }
 
+// What is there before we speak, or while we do, is for the dialogue to know first.
 IoState Conversation::send(const Action& action) {
-  // What is there before we have spoken is no answer: the dialogue is to know before it speaks.
-  if (!busy_ && hear() != IoState::NotYet) return IoState::Done;
-  if (busy_ && refused_midway(action)) return IoState::Done;
-  busy_ = true;
-  IoResult written = transport_.write(action.bytes.substr(sent_));
-  sent_ += written.bytes;
-  if (written.state == IoState::Ended && refused_midway(action)) return IoState::Done;
+  if (receive() != IoState::NotYet) return IoState::Done;
+  IoResult written = transport_.write(action.bytes);
   if (written.state == IoState::NotYet) return IoState::NotYet;
-  if (written.state == IoState::Done && sent_ < action.bytes.size()) return IoState::Done;
-  busy_ = false;
-  sent_ = 0;
   if (written.state == IoState::Done) {
-    dialogue_.on_sent(written.at);
-  } else {
-    channel_ended(std::move(written));
+    dialogue_.on_sent(written.bytes, written.at);
+    return IoState::Done;
   }
+  // The server's last words may have come between the two calls.
+  if (receive() == IoState::NotYet) channel_ended(std::move(written));
   return IoState::Done;
 }
 
-// A server need not take the whole message to refuse it. What it said counts, though the rest of
-// the message cannot be sent any more; QUIT would be taken for a line of it.
-bool Conversation::refused_midway(const Action& action) {
-  if (action.step != Step::Message) return false;
-  std::array<char, kReadBytes> buffer;
-  const IoResult heard = transport_.read(buffer);
-  if (heard.state != IoState::Done || heard.bytes == 0) return false;
-  const bool refusal = buffer[0] == '4' || buffer[0] == '5';
-  if (refusal) dialogue_.on_sent(heard.at);
-  dialogue_.on_received({buffer.data(), heard.bytes}, heard.at);
-  busy_ = false;
-  sent_ = 0;
-  const Action::Kind next = dialogue_.next().kind;
-  const bool whole = next != Action::Kind::Receive;
-  if (whole && next != Action::Kind::Close) {
-    dialogue_.on_channel_end(Reason::ConnectionClosed, "the message was cut short", heard.at);
-  }
-  return true;
-}
-
 // What the peer said, up to one buffer of it.
-IoState Conversation::hear() {
+IoState Conversation::receive() {
   std::array<char, kReadBytes> buffer;
   IoResult heard = transport_.read(buffer);
   if (heard.state == IoState::NotYet) return IoState::NotYet;
@@ -179,7 +154,7 @@ IoState Conversation::start_tls() {
   if (!busy_) {
     // With implicit TLS nothing went before, and the handshake itself tells what is no TLS.
     const bool implicit_tls = plan_.dialogue.tls == TlsMode::Implicit;
-    if (!implicit_tls && hear() != IoState::NotYet) return IoState::Done;
+    if (!implicit_tls && receive() != IoState::NotYet) return IoState::Done;
     SslSession session = tls_ ? tls_->new_session(tls_name()) : nullptr;
     if (!session) {
       HandshakeReport report;

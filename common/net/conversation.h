@@ -38,8 +38,7 @@ class Conversation {
   // One action of the dialogue as far as it goes without waiting.
   IoState act(const Action& action);
   IoState send(const Action& action);
-  bool refused_midway(const Action& action);
-  IoState hear();
+  IoState receive();
   IoState start_tls();
   void handshake_ended(const IoResult& outcome);
   void channel_ended(IoResult outcome);
@@ -57,8 +56,7 @@ class Conversation {
   std::optional<Pace::Place> handshake_place_;
   Instant deadline_;
   Dialogue dialogue_;
-  bool busy_ = false;     // in the middle of an action: it is known that the peer was silent
-  std::size_t sent_ = 0;  // bytes of the current Send
+  bool busy_ = false;  // in the middle of a handshake: it is known that the peer was silent
   bool shaking_hands_ = false;
   Duration waited_for_place_{};
 };

@@ -83,6 +83,19 @@ Text idle_expectation(const DialoguePlan& dialogue) {
   return {};
 }
 
+// A message that is never sent would never be refused.
+Text unreachable_message(const ProbePlan& plan) {
+  if (!plan.message) return {};
+  const std::vector<Step> steps = planned_steps(plan.dialogue);
+  if (std::find(steps.begin(), steps.end(), Step::Message) != steps.end()) return {};
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (plan.dialogue.expect[*step].empty() || *step == Step::Quit) continue;
+    return "expect " + Text(step_name(*step)) + " ends the session before the message; wanted " +
+           std::to_string(class_due(*step)) + "xx among the replies, or no message";
+  }
+  return {};
+}
+
 // A limit on a step that is never taken would never be exceeded.
 Text idle_threshold(const ProbePlan& plan) {
   const std::vector<Step> steps = planned_steps(plan.dialogue);
@@ -265,6 +278,7 @@ Result<void> check_plan(const ProbePlan& plan) {
   if (fault.empty()) fault = helo_fault(plan);
   if (fault.empty()) fault = tls_fault(plan);
   if (fault.empty()) fault = place_fault(plan);
+  if (fault.empty()) fault = unreachable_message(plan);
   if (fault.empty()) fault = idle_expectation(dialogue);
   if (fault.empty()) fault = idle_threshold(plan);
   if (fault.empty()) fault = extension_fault(plan);

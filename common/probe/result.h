@@ -40,6 +40,7 @@ struct ProbeResult {
   Duration waited{};              // for its turn at this address; the time of no step
   std::vector<StepRecord> steps;  // those that ran, in order; Resolve only for a name
   std::optional<Failure> failure;
+  std::vector<Failure> deviations;  // see Dialogue::deviations()
   std::vector<AddressAttempt> failed_attempts;
   std::vector<TranscriptLine> transcript;
   std::optional<Extensions> extensions;

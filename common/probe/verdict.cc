@@ -116,6 +116,9 @@ std::string expected_words(const ProbePlan& plan, Step step) {
 // Behind a reply: what it does not say by itself.
 std::string reply_remark(const ProbePlan& plan, const Failure& failure) {
   if (failure.reason == Reason::Reply4xx || failure.reason == Reason::Reply5xx) {
+    if (!failure.detail.empty() && failure.step != Step::Command) {
+      return " (" + failure.detail + ")";
+    }
     const bool asked_for = !plan.dialogue.expect[failure.step].empty();
     if (asked_for) return " (expected " + expected_words(plan, failure.step) + ")";
     if (failure.step == Step::Command) return " (to " + failure.detail + ")";
@@ -164,6 +167,21 @@ std::string failure_words(const ProbePlan& plan, const ProbeResult& result,
                         std::chrono::duration<double>(connect->took).count());
   }
   return printable_for_nagios(text, kFirstLineTextBytes);
+}
+
+// Senders go on there, and so did the probe: worth a look, and no reason why mail is refused.
+void judge_deviations(const ProbePlan& plan, const ProbeResult& result,
+                      std::vector<Finding>& findings) {
+  for (const Failure& deviation : result.deviations) {
+    // The refusal of the same step says more.
+    if (result.failure && result.failure->step == deviation.step) continue;
+    const int code = deviation.reply->code;
+    const State state = code >= 500 ? helo_fallback_state(code) : other_code_state(code);
+    if (state == State::Ok) continue;
+    std::string words = failure_words(plan, result, deviation);
+    if (code >= 500) words += " (to EHLO, HELO was accepted)";
+    findings.push_back({state, deviation.step, deviation.reason, std::move(words)});
+  }
 }
 
 void judge_walk(const ProbePlan& plan, const ProbeResult& result, Verdict& verdict) {
@@ -253,7 +271,8 @@ void judge_extensions(const ProbePlan& plan, const ProbeResult& result,
     // With TLS begun after this EHLO, its keywords no longer count.
     if (ehlo != nullptr && result.step(Step::Starttls) != nullptr) return;
   }
-  if (ehlo == nullptr || ehlo->reason != Reason::None || !ehlo->reply) return;
+  if (ehlo == nullptr || !ehlo->reply) return;
+  if (result.failure && result.failure->step == ehlo->step) return;
   const Extensions none;
   const Extensions& offered = result.extensions ? *result.extensions : none;
   // Once TLS is up the server must not offer STARTTLS again (RFC 3207 s4.2): whoever requires it
@@ -333,6 +352,7 @@ Verdict judge(const ProbePlan& plan, const ProbeResult& result) {
   Verdict verdict;
   judge_walk(plan, result, verdict);
   const auto walked = static_cast<std::ptrdiff_t>(verdict.findings.size());
+  judge_deviations(plan, result, verdict.findings);
   judge_certificates(plan, result, verdict.findings);
   judge_extensions(plan, result, verdict.findings);
   // Where the probe could not judge, the time it took says nothing about the server either.

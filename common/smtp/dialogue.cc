@@ -11,8 +11,6 @@
 namespace smtpprobe {
 namespace {
 
-bool asks_for_helo(int code) { return code == 500 || code == 502 || code == 504; }
-
 // -e: a text that begins with a code is held against the start of each line, so that a 554 whose
 // text holds "220" is no 220; anything else may stand anywhere in the banner.
 bool banner_matches(const std::string& expected, const Reply& reply) {
@@ -50,8 +48,9 @@ Dialogue::Dialogue(DialoguePlan plan, Instant now, Instant deadline)
 Action Dialogue::next() const {
   switch (phase_) {
     case Phase::Send:
-      return {Action::Kind::Send, step_, output_};
+      return {Action::Kind::Send, step_, std::string_view(output_).substr(sent_)};
     case Phase::Receive:
+    case Phase::AwaitClose:
       return {Action::Kind::Receive, step_, {}};
     case Phase::StartTls:
       return {Action::Kind::StartTls, step_, {}};
@@ -114,7 +113,9 @@ void Dialogue::enter(Step step, Instant at) {
     case Step::Message:
       message_replies_due_ = plan_.protocol == Protocol::Lmtp ? accepted_recipients_ : 1;
       output_ = dot_stuff(plan_.message);
+      sent_ = 0;
       shown_.clear();
+      waiting_since_ = at;
       phase_ = Phase::Send;
       return;
     case Step::Quit:
@@ -180,17 +181,48 @@ void Dialogue::on_reply(Reply reply, Instant at) {
   }
 }
 
-Dialogue::Answer Dialogue::weigh(Step step, const Reply& reply) const {
+Dialogue::Outcome Dialogue::classify_reply(Step step, const Reply& reply) const {
   const std::vector<ReplyPattern>& patterns = plan_.expect[step];
   if (patterns.empty()) {
-    return is_expected_reply(step, reply.code) ? Answer::GoOn : Answer::Refused;
+    switch (fit_of(step, reply.code)) {
+      case ReplyFit::Expected:
+        return Outcome::Proceed;
+      case ReplyFit::OtherCode:
+        return Outcome::Deviate;
+      case ReplyFit::WrongClass:
+        return Outcome::Refuse;
+    }
   }
   const bool matches = std::any_of(patterns.begin(), patterns.end(),
                                    [&reply](const ReplyPattern& p) { return p.matches(reply); });
-  if (!matches) return Answer::Refused;
-  // Expected or not, the walk goes on only where the protocol lets it.
-  const bool may_go_on = step == Step::Data ? reply.code == 354 : reply.klass() == 2;
-  return may_go_on || is_expected_reply(step, reply.code) ? Answer::GoOn : Answer::StopHere;
+  if (!matches) return Outcome::Refuse;
+  // Expected or not, the session goes on only where the protocol lets it.
+  if (step == Step::Auth) return reply.code == 235 ? Outcome::Proceed : Outcome::End;
+  const int due = class_due(step);
+  return due == 0 || reply.klass() == due ? Outcome::Proceed : Outcome::End;
+}
+
+// Senders act on the first digit (RFC 5321 s4.3.2), and so do we; but it is said.
+void Dialogue::deviate(Reason reason, const Reply& reply, Instant at) {
+  if (reply.code == 200) {
+    notes_ |= Note::Code200;
+    return;
+  }
+  for (const Failure& known : deviations_) {
+    if (known.step == step_) return;
+  }
+  record(at).reason = reason;
+  deviations_.push_back({step_, reason, {}, masked(reply)});
+}
+
+// What was planned after this reply can no longer run, and a probe that left it out is not OK.
+void Dialogue::end_as_expected(const Reply& reply, Instant at) {
+  if (path_.empty() || path_.front() == Step::Quit) return leave(at);
+  const Reason reason = reply.klass() == 5   ? Reason::Reply5xx
+                        : reply.klass() == 4 ? Reason::Reply4xx
+                                             : Reason::ReplyUnexpected;
+  refuse(reply, reason,
+         "as expected, but " + std::string(step_name(path_.front())) + " was planned after it", at);
 }
 
 void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
@@ -210,15 +242,24 @@ void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
 }
 
 void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
-  const Answer answer = weigh(step_, reply);
-  if (answer == Answer::Refused && asks_for_helo(reply.code) && !said_helo_ &&
+  const Outcome outcome = classify_reply(step_, reply);
+  if (outcome == Outcome::Refuse && reply.klass() == 5 && !said_helo_ &&
       plan_.protocol == Protocol::Smtp) {
     said_helo_ = true;
     notes_ |= Note::HeloFallback;
-    steps_.back().reply.reset();  // the answer to HELO is the one that counts
+    deviate(Reason::Reply5xx, reply, at);
+    // The answer to HELO is the one that counts.
+    steps_.back().reply.reset();
+    steps_.back().reason = Reason::None;
     return say("HELO " + plan_.helo_name, at);
   }
-  if (answer != Answer::GoOn) return on_plain_reply(reply, at);
+  if (outcome == Outcome::End || outcome == Outcome::Refuse) return on_plain_reply(reply, at);
+  const bool fell_back = said_helo_ && !plan_.helo;
+  if (fell_back && Extensions(reply).has_known_keyword()) {
+    // Only EHLO is answered with keywords: what came before belonged to something else.
+    return break_off(Reason::EarlyTalker, "HELO is answered with the keywords of EHLO", at);
+  }
+  if (outcome == Outcome::Deviate) deviate(Reason::ReplyUnexpected, reply, at);
 
   mechanisms_.clear();
   if (!said_helo_) {
@@ -244,29 +285,36 @@ void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
 }
 
 void Dialogue::on_plain_reply(const Reply& reply, Instant at) {
-  switch (weigh(step_, reply)) {
-    case Answer::GoOn:
+  switch (classify_reply(step_, reply)) {
+    case Outcome::Deviate:
+      deviate(Reason::ReplyUnexpected, reply, at);
       return advance(at);
-    case Answer::StopHere:
-      return leave(at);
-    case Answer::Refused:
+    case Outcome::Proceed:
+      return advance(at);
+    case Outcome::End:
+      return end_as_expected(reply, at);
+    case Outcome::Refuse:
       return refuse(reply, refusal_reason(step_, reply, tls_up_), {}, at);
   }
 }
 
 void Dialogue::on_rcpt_reply(const Reply& reply, Instant at) {
-  switch (weigh(Step::Rcpt, reply)) {
-    case Answer::GoOn:
+  switch (classify_reply(Step::Rcpt, reply)) {
+    case Outcome::Deviate:
+      deviate(Reason::ReplyUnexpected, reply, at);
+      ++accepted_recipients_;
+      break;
+    case Outcome::Proceed:
       ++accepted_recipients_;
       if (reply.code == 251) notes_ |= Note::WillForward;
       break;
-    case Answer::StopHere:
+    case Outcome::End:
       break;  // the next recipient may still be accepted
-    case Answer::Refused:
+    case Outcome::Refuse:
       return refuse(reply, refusal_reason(Step::Rcpt, reply, tls_up_), {}, at);
   }
   if (++next_recipient_ < plan_.to.size()) return enter(Step::Rcpt, at);
-  if (accepted_recipients_ == 0) return leave(at);
+  if (accepted_recipients_ == 0) return end_as_expected(reply, at);
   advance(at);
 }
 
@@ -276,7 +324,7 @@ void Dialogue::on_command_reply(const Reply& reply, Instant at) {
     if (!command.expected->matches(reply.wire())) {
       return refuse(reply, Reason::ReplyUnexpected, command_shown_, at);
     }
-  } else if (weigh(Step::Command, reply) == Answer::Refused) {
+  } else if (classify_reply(Step::Command, reply) == Outcome::Refuse) {
     return refuse(reply, refusal_reason(Step::Command, reply, tls_up_), command_shown_, at);
   }
   if (++next_command_ < plan_.commands.size()) return enter(Step::Command, at);
@@ -285,11 +333,17 @@ void Dialogue::on_command_reply(const Reply& reply, Instant at) {
 
 void Dialogue::on_message_reply(const Reply& reply, Instant at) {
   --message_replies_due_;
-  const bool refused = weigh(Step::Message, reply) == Answer::Refused;
-  if (refused) {
-    const Reason reason = refusal_reason(Step::Message, reply, tls_up_);
-    fail(Step::Message, reason, {}, reply);
-    record(at).reason = failure_->reason;
+  switch (classify_reply(Step::Message, reply)) {
+    case Outcome::Deviate:
+      deviate(Reason::ReplyUnexpected, reply, at);
+      break;
+    case Outcome::Proceed:
+    case Outcome::End:
+      break;
+    case Outcome::Refuse:
+      fail(Step::Message, refusal_reason(Step::Message, reply, tls_up_), {}, reply);
+      show_failure_in_record(at);
+      break;
   }
   // LMTP answers once for each accepted recipient (RFC 2033 s4.2): QUIT has to wait for them all.
   if (message_replies_due_ > 0) return await_reply(at);
@@ -297,30 +351,39 @@ void Dialogue::on_message_reply(const Reply& reply, Instant at) {
 }
 
 void Dialogue::on_quit_reply(const Reply& reply) {
-  if (weigh(Step::Quit, reply) == Answer::Refused) {
+  if (classify_reply(Step::Quit, reply) == Outcome::Refuse) {
     steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_);
   }
-  phase_ = Phase::Closed;
+  // A reply that was taken for another's shows now: the last one is still to come.
+  const bool decided = failure_ && weight(*failure_) == kCritical;
+  phase_ = decided ? Phase::Closed : Phase::AwaitClose;
 }
 
-void Dialogue::on_sent(Instant at) {
+void Dialogue::on_sent(std::size_t bytes, Instant at) {
   if (phase_ != Phase::Send) return;
   record(at);
-  waiting_since_ = at;
+  sent_ += bytes;
+  if (sent_ < output_.size()) return;
+  // The upload belongs to the message: a server may be slow to read.
+  if (step_ != Step::Message) waiting_since_ = at;
   if (step_ == Step::Message) {
     write_down_message(at);
   } else {
     write_down(TranscriptLine::Who::Client, std::exchange(shown_, {}), at);
   }
   output_.clear();
+  sent_ = 0;
   await_reply(at);
 }
 
 void Dialogue::await_reply(Instant at) {
-  ReplyLimits limits;
-  if (step_ == Step::Auth) limits.line_bytes = kAuthLineBytes;
-  parser_.reset(limits);
-  waiting_since_ = std::max(waiting_since_, at);
+  // The reply to the message may have begun while that was being sent.
+  if (parser_.bytes() == 0) {
+    ReplyLimits limits;
+    if (step_ == Step::Auth) limits.line_bytes = kAuthLineBytes;
+    parser_.reset(limits);
+  }
+  if (step_ != Step::Message) waiting_since_ = std::max(waiting_since_, at);
   step_deadline_ = at + plan_.limits.of(step_);
   phase_ = Phase::Receive;
 }
@@ -328,22 +391,26 @@ void Dialogue::await_reply(Instant at) {
 void Dialogue::on_received(std::string_view bytes, Instant at) {
   if (phase_ == Phase::Closed || bytes.empty()) return;
   bytes_received_ += bytes.size();
-  while (phase_ == Phase::Receive && !bytes.empty()) {
+  while (!bytes.empty() && reads_reply(bytes, at)) {
     bytes.remove_prefix(parser_.consume(bytes));
     if (parser_.state() == ReplyParser::State::NeedMore) break;
-    if (parser_.state() == ReplyParser::State::Failed) {
-      return break_off(parser_.failure(), received_so_far() + other_protocol(), at);
-    }
+    if (parser_.state() == ReplyParser::State::Failed) return on_unreadable_reply(at);
     Reply reply = parser_.reply();
     parser_.reset();
-    on_reply(std::move(reply), at);
+    if (interrupted_) {
+      on_unsolicited_421(reply, at);
+    } else if (phase_ == Phase::Send) {
+      on_reply_during_message(std::move(reply), at);
+    } else {
+      on_reply(std::move(reply), at);
+    }
   }
   if (phase_ == Phase::Closed) return;
   if (bytes_received_ > kConnectionBytes) {
     return break_off(Reason::ReplyTooLong,
                      fmt::format("over {} bytes in one session", kConnectionBytes), at);
   }
-  if (!bytes.empty()) on_unasked(bytes, at);
+  if (!bytes.empty()) on_unsolicited(bytes, at);
 }
 
 void Dialogue::on_tls_begun(Instant at) {
@@ -375,14 +442,18 @@ void Dialogue::on_tls(const HandshakeReport& report, Instant at) {
 }
 
 void Dialogue::on_channel_end(Reason how, std::string detail, Instant at) {
+  if (phase_ == Phase::AwaitClose) phase_ = Phase::Closed;
   if (phase_ == Phase::Closed) return;
-  const std::string so_far = phase_ == Phase::Receive ? received_so_far() : std::string();
-  if (!so_far.empty()) detail = detail.empty() ? so_far : detail + ", " + so_far;
+  for (const std::string& more : {received_so_far(), replies_missing()}) {
+    if (!more.empty()) detail += (detail.empty() ? "" : ", ") + more;
+  }
   break_off(how, std::move(detail), at);
 }
 
 void Dialogue::on_deadline(Instant at) {
+  if (phase_ == Phase::AwaitClose) phase_ = Phase::Closed;
   if (phase_ == Phase::Closed) return;
+  if (interrupted_) return on_unsolicited({}, at);
   break_off(Reason::Timeout, waited_for(at), at);
 }
 
@@ -398,6 +469,11 @@ void Dialogue::advance(Instant at) {
 
 void Dialogue::leave(Instant at) {
   path_.clear();
+  // After half a line QUIT would be the end of that line.
+  if (sent_ > 0) {
+    phase_ = Phase::Closed;
+    return;
+  }
   enter(Step::Quit, at);
 }
 
@@ -405,6 +481,7 @@ void Dialogue::say(std::string line, Instant at, std::string shown) {
   shown_ = shown.empty() ? line : std::move(shown);
   output_ = std::move(line);
   output_ += "\r\n";
+  sent_ = 0;
   waiting_since_ = at;
   phase_ = Phase::Send;
 }

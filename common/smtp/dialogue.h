@@ -1,12 +1,16 @@
 // The SMTP dialogue (RFC 5321, 3207, 4954, 2033) as a pure state machine: bytes in, next action
 // out, time as an argument. No sockets, no clock, no logging, no threads.
 //
-// The driver asks next(), does it, and reports what happened and when; it never decides. Laws:
+// The driver asks next(), does it, and reports what happened and when; it never decides.
+// Invariants:
 //   - nothing is said before the banner, and nothing while a reply is due;
-//   - what arrives when no reply is due is an early talker, never an answer;
+//   - what arrives when no reply is due is an early talker, never an answer, but for a 421 (RFC
+//   5321
+//     s3.8) and for a refusal while the message is being sent;
 //   - after the 220 to STARTTLS not one byte may follow; the keywords from before TLS are
-//   forgotten;
-//   - the first refusal ends the walk; QUIT follows where the channel is in sync.
+//     forgotten;
+//   - the first refusal ends the session; QUIT follows where the channel is in sync;
+//   - what arrives after QUIT's reply shows that an earlier reply was taken for another's.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +41,8 @@ struct StepRecord {
       detail;  // what reason alone does not say: "received 5 bytes, no line end"; raw, unsanitised
 };
 
-// Why the walk ended early. `step` need not have run ("starttls_not_offered").
+// Why the session ended early, or what was odd and did not end it. `step` need not have run
+// ("starttls_not_offered").
 struct Failure {
   Step step = Step::Banner;
   Reason reason = Reason::None;
@@ -84,8 +89,11 @@ class Dialogue {
   // When the current action is too late: the earlier of the step's and the overall deadline.
   Instant deadline() const;
 
-  // The bytes of Send have all been given to the kernel.
-  void on_sent(Instant at);
+  // So many more bytes of Send have been given to the kernel, in a call that began at `at`; next()
+  // then has the rest.
+  void on_sent(std::size_t bytes, Instant at);
+  // The same for all that is left.
+  void on_sent(Instant at) { on_sent(output_.size() - sent_, at); }
   // Bytes from the peer, in any portion, whatever action is pending: before a Send or StartTls the
   // driver looks whether something is there already, and reports it here. `at` is their arrival.
   void on_received(std::string_view bytes, Instant at);
@@ -102,6 +110,9 @@ class Dialogue {
   // What came of it; complete once next() is Close, true of the steps so far before that.
   const std::vector<StepRecord>& steps() const { return steps_; }
   const std::optional<Failure>& failure() const { return failure_; }
+  // Replies that senders accept and that are not the right ones: another code of the class that was
+  // due, a 5yz to EHLO where HELO was accepted. At most one for each step.
+  const std::vector<Failure>& deviations() const { return deviations_; }
   const std::vector<TranscriptLine>& transcript() const { return transcript_; }
   // Those of the EHLO that counted; nullopt before any, and after HELO.
   const std::optional<Extensions>& extensions() const { return extensions_; }
@@ -110,9 +121,20 @@ class Dialogue {
   bool in_tls() const { return tls_up_; }
 
  private:
-  enum class Phase : std::uint8_t { Send, Receive, StartTls, Closed };
-  // What a reply is to its step: go on, expected by the user but the end of the walk, or a refusal.
-  enum class Answer : std::uint8_t { GoOn, StopHere, Refused };
+  enum class Phase : std::uint8_t {
+    Send,
+    Receive,
+    StartTls,
+    AwaitClose,  // QUIT is answered; the server is to close
+    Closed
+  };
+  // What a reply means for the session.
+  enum class Outcome : std::uint8_t {
+    Proceed,
+    Deviate,  // proceed, but the code is another one than was due
+    End,      // expected by the user, and nothing can follow it
+    Refuse
+  };
 
   // The two switches over Step: what we say on entering a step, and where we go on a reply.
   void enter(Step step, Instant at);
@@ -126,7 +148,9 @@ class Dialogue {
   void on_quit_reply(const Reply& reply);
   void on_plain_reply(const Reply& reply,
                       Instant at);  // starttls, mail, data: one answer, then the next step
-  Answer weigh(Step step, const Reply& reply) const;
+  Outcome classify_reply(Step step, const Reply& reply) const;
+  void deviate(Reason reason, const Reply& reply, Instant at);
+  void end_as_expected(const Reply& reply, Instant at);
 
   // dialogue_auth.cc
   void enter_auth(Instant at);
@@ -139,16 +163,25 @@ class Dialogue {
   void leave(Instant at);    // QUIT, or close where it would be text
   void say(std::string line, Instant at, std::string shown = {});  // one command line
   void await_reply(Instant at);
+
+  // dialogue_unsolicited.cc: what arrives when no reply is due.
+  bool reads_reply(std::string_view bytes, Instant at);
+  void on_unreadable_reply(Instant at);
+  void on_unsolicited(std::string_view bytes, Instant at);
+  void on_unsolicited_421(const Reply& reply, Instant at);
+  void on_reply_during_message(Reply reply, Instant at);
+  void on_surplus_after_quit(std::string_view bytes, Instant at);
   // dialogue_failure.cc
   void refuse(const Reply& reply, Reason reason, std::string detail, Instant at);
+  void show_failure_in_record(Instant at);
   void fail(Failure next);
-  // 3: CRITICAL; 2: CRITICAL by the user's choice alone; 1: might pass; 0: will pass
+  // kCritical; 2: CRITICAL by the user's choice alone; 1: might pass; 0: will pass
   int weight(const Failure& failure) const;
   void fail(Step step, Reason reason, std::string detail,
             std::optional<Reply> reply = std::nullopt);
   void break_off(Reason reason, std::string detail, Instant at);  // out of sync: no QUIT
-  void on_unasked(std::string_view bytes, Instant at);
   std::string waited_for(Instant at) const;
+  std::string replies_missing() const;
 
   // dialogue_record.cc: the books
   StepRecord& record(Instant at);  // of the current step, begun at the first call
@@ -157,6 +190,7 @@ class Dialogue {
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
   void write_down_reply(const Reply& reply, Instant at);
   void write_down_message(Instant at);
+  void write_down_upload(Instant at);
   void learn_secrets();
   std::string masked(std::string text) const;
   std::string masked_cut(std::string text) const;  // of a text that breaks off
@@ -168,6 +202,8 @@ class Dialogue {
   std::string shown_command();
   void write_down_partial_reply(Instant at);
 
+  static constexpr int kCritical = 3;  // of weight()
+
   DialoguePlan plan_;
   Instant deadline_;
   std::vector<Step> path_;  // the steps still to come
@@ -177,9 +213,11 @@ class Dialogue {
   int last_code_ = 0;
   Instant waiting_since_{};
   Instant step_deadline_{};
-  std::string output_;  // of Send
-  std::string shown_;   // the same as the transcript has it
+  std::string output_;    // of Send
+  std::size_t sent_ = 0;  // of output_; above 0 where half of a line or of the message was sent
+  std::string shown_;     // the same as the transcript has it
   ReplyParser parser_;
+  bool interrupted_ = false;  // what may be an unsolicited 421 has begun to arrive
   std::size_t bytes_received_ = 0;
 
   bool tls_up_ = false;
@@ -202,6 +240,7 @@ class Dialogue {
 
   std::vector<StepRecord> steps_;
   std::optional<Failure> failure_;
+  std::vector<Failure> deviations_;
   std::vector<TranscriptLine> transcript_;
   std::optional<Extensions> extensions_;
   std::optional<Mechanism> mechanism_;

@@ -76,14 +76,13 @@ void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
   if (reply.code == 235 && !sasl_->complete()) {
     return refuse(reply, Reason::ReplyUnexpected, "before the exchange was done", at);
   }
-  switch (weigh(Step::Auth, reply)) {
-    case Answer::GoOn:
-      // Only a 235 says that we are in.
-      if (reply.code == 235) return advance(at);
-      return leave(at);
-    case Answer::StopHere:
-      return leave(at);
-    case Answer::Refused:
+  switch (classify_reply(Step::Auth, reply)) {
+    case Outcome::Proceed:
+      return advance(at);
+    case Outcome::Deviate:  // never: only a 235 says that we are logged in
+    case Outcome::End:
+      return end_as_expected(reply, at);
+    case Outcome::Refuse:
       return refuse(reply, refusal_reason(Step::Auth, reply, tls_up_), std::move(auth_detail_), at);
   }
 }

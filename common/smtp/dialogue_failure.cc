@@ -1,6 +1,7 @@
-// How a walk fails: which failure is the cause, what its words are, and what ends the session at
-// once. Law: the first failure is the cause, unless it is one that might pass (greylisting, a rate
-// limit, our own fault) and what comes behind it might not.
+// How a session fails: which failure is the cause, what its words are, and what ends the session at
+// once. Invariant: the first failure is the cause, unless it is one that might pass (greylisting, a
+// rate limit, our own fault) and what comes after it might not. Of two refusals at one step that
+// weigh the same, 5yz is the worse.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,16 +29,23 @@ int Dialogue::weight(const Failure& failure) const {
     default:
       break;
   }
-  if (!failure.reply || !plan_.expect[failure.step].empty()) return 3;
+  if (!failure.reply || !plan_.expect[failure.step].empty()) return kCritical;
   // What does not match -e or -R is a WARNING.
   const bool banner_text = failure.step == Step::Banner && plan_.expect_banner.has_value() &&
                            failure.reason == Reason::ReplyUnexpected;
   if (banner_text || failure.step == Step::Command) return 1;
-  return refusal_state(failure.step, *failure.reply, failure.reason) == State::Critical ? 3 : 1;
+  return refusal_state(failure.step, *failure.reply, failure.reason) == State::Critical ? kCritical
+                                                                                        : 1;
 }
 
 void Dialogue::fail(Failure next) {
-  if (failure_ && weight(*failure_) >= weight(next)) return;
+  if (failure_) {
+    const int before = weight(*failure_);
+    const int after = weight(next);
+    const bool worse_reply = failure_->step == next.step && failure_->reply && next.reply &&
+                             failure_->reply->klass() < next.reply->klass();
+    if (before > after || (before == after && !worse_reply)) return;
+  }
   next.detail = masked(std::move(next.detail));
   if (next.reply) next.reply = masked(*std::move(next.reply));
   failure_ = std::move(next);
@@ -51,12 +59,23 @@ void Dialogue::refuse(const Reply& reply, Reason reason, std::string detail, Ins
   record(at).reason = reason;
   record(at).detail = masked(detail);
   fail(step_, reason, std::move(detail), reply);
+  show_failure_in_record(at);
   leave(at);
 }
 
+// Of several refusals at one step all outputs name the one that is the cause.
+void Dialogue::show_failure_in_record(Instant at) {
+  if (failure_->step != step_ || !failure_->reply) return;
+  record(at).reason = failure_->reason;
+  record(at).reply = failure_->reply;
+}
+
 void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
-  if (phase_ != Phase::Send) stop_watch(at);
-  if (phase_ == Phase::Receive) write_down_partial_reply(at);
+  // An end that is found before we speak has no part in how long we took to speak.
+  const bool spoken = phase_ != Phase::Send || sent_ > 0 || reason == Reason::Timeout;
+  if (spoken) stop_watch(at);
+  if (phase_ == Phase::Send && step_ == Step::Message) write_down_upload(at);
+  write_down_partial_reply(at);
   detail = masked(std::move(detail));
   StepRecord& now = record(at);
   now.reason = reason;
@@ -70,28 +89,6 @@ void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
   phase_ = Phase::Closed;
 }
 
-void Dialogue::on_unasked(std::string_view bytes, Instant at) {
-  constexpr std::size_t kShown = 200;
-  // Masked before it is cut: half a secret is one, too.
-  std::string shown = masked_cut(std::string(bytes)).substr(0, kShown);
-  while (!shown.empty() && (shown.back() == '\n' || shown.back() == '\r')) shown.pop_back();
-  write_down(TranscriptLine::Who::Server, shown, at);
-
-  Reason reason = Reason::EarlyTalker;
-  Step blamed = answered_.value_or(step_);
-  if (phase_ == Phase::StartTls) {
-    reason = answered_ ? Reason::PlaintextAfterStarttls : Reason::TlsNotTls;
-  } else if (blamed == Step::Message && plan_.protocol == Protocol::Lmtp) {
-    reason = Reason::ReplyCount;
-  }
-  if (phase_ == Phase::StartTls && answered_) steps_.pop_back();  // the handshake never began
-  for (StepRecord& one : steps_) {
-    if (one.step == blamed && one.reason == Reason::None) one.reason = reason;
-  }
-  fail(blamed, reason, "\"" + shown + "\"");
-  phase_ = Phase::Closed;
-}
-
 std::string Dialogue::waited_for(Instant at) const {
   const double waited = std::max(0.0, seconds(at - waiting_since_));
   std::string what = phase_ == Phase::StartTls ? "no handshake"
@@ -99,13 +96,22 @@ std::string Dialogue::waited_for(Instant at) const {
                      : phase_ == Phase::Send   ? "not taken by the server"
                                                : "no reply";
   std::string detail = fmt::format("{} in {:.1f} s", what, waited);
-  if (phase_ == Phase::Receive) {
-    const std::string so_far = received_so_far();
-    if (!so_far.empty()) detail += ", " + so_far;
-    if (step_ == Step::Message) detail += ", the message may have been accepted";
+  for (const std::string& more : {received_so_far(), replies_missing()}) {
+    if (!more.empty()) detail += ", " + more;
+  }
+  if (phase_ == Phase::Receive && step_ == Step::Message) {
+    detail += ", the message may have been accepted";
   }
   if (deadline_ <= step_deadline_) detail += ", the overall limit is reached";
   return detail;
+}
+
+// LMTP has a reply for each accepted recipient (RFC 2033 s4.2).
+std::string Dialogue::replies_missing() const {
+  if (step_ != Step::Message || plan_.protocol != Protocol::Lmtp) return {};
+  if (phase_ != Phase::Receive || accepted_recipients_ < 2) return {};
+  return fmt::format("{} of {} replies arrived", accepted_recipients_ - message_replies_due_,
+                     accepted_recipients_);
 }
 
 // Who answers instead of an SMTP server, where the first bytes tell.

@@ -1,5 +1,7 @@
 #include "common/smtp/dialogue_plan.h"
 
+#include <algorithm>
+
 namespace smtpprobe {
 namespace {
 
@@ -16,6 +18,15 @@ std::size_t depth_of_until(const DialoguePlan& plan) {
   if (plan.until == Step::Ehlo && starttls) return index(Step::EhloTls);
   if (plan.until == Step::Tls && implicit) return index(Step::Banner);
   return depth(plan.until, implicit);
+}
+
+// None of the replies that the user expects at `step` lets the session go on.
+bool ends_as_expected(const DialoguePlan& plan, Step step) {
+  const std::vector<ReplyPattern>& patterns = plan.expect[step];
+  const int due = class_due(step);
+  return due != 0 && !patterns.empty() &&
+         std::none_of(patterns.begin(), patterns.end(),
+                      [due](const ReplyPattern& one) { return one.may_match_class(due); });
 }
 
 }  // namespace
@@ -76,10 +87,14 @@ std::vector<Step> planned_steps(const DialoguePlan& plan) {
   const std::size_t last = depth_of_until(plan);
   std::vector<Step> planned;
   for (const Step step : all) {
-    if (depth(step, implicit) <= last) planned.push_back(step);
+    if (depth(step, implicit) > last) continue;
+    planned.push_back(step);
+    if (ends_as_expected(plan, step)) break;
   }
   // After DATA's 354 whatever we say is text: such a plan ends by closing.
-  if (plan.until != Step::Data) planned.push_back(Step::Quit);
+  if (planned.back() != Step::Data || ends_as_expected(plan, Step::Data)) {
+    planned.push_back(Step::Quit);
+  }
   return planned;
 }
 

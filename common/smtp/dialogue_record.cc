@@ -89,6 +89,11 @@ void Dialogue::write_down_message(Instant at) {
   }
 }
 
+void Dialogue::write_down_upload(Instant at) {
+  write_down(TranscriptLine::Who::Probe,
+             fmt::format("{} of {} bytes of the message were sent", sent_, output_.size()), at);
+}
+
 void Dialogue::learn_secrets() {
   if (!plan_.auth) return;
   const Credentials& credentials = plan_.auth->credentials;

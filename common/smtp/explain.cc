@@ -46,7 +46,10 @@ struct Outcome {
 };
 
 Outcome outcome_of(Step step, int code, const EnhancedStatus& status, bool tls) {
-  if (is_expected_reply(step, code)) return {true, State::Ok, Reason::None};
+  if (fit_of(step, code) == ReplyFit::Expected) return {true, State::Ok, Reason::None};
+  if (fit_of(step, code) == ReplyFit::OtherCode) {
+    return {false, other_code_state(code), Reason::ReplyUnexpected};
+  }
   Reply reply;
   reply.code = code;
   reply.lines = {""};
@@ -57,6 +60,7 @@ Outcome outcome_of(Step step, int code, const EnhancedStatus& status, bool tls) 
 
 std::string outcome_words(const Outcome& outcome) {
   if (outcome.expected) return "expected";
+  if (outcome.state == State::Ok) return "OK, with a note";
   return std::string(state_name(outcome.state)) + " (" + std::string(reason_name(outcome.reason)) +
          ")";
 }
@@ -162,8 +166,10 @@ std::string explain_code(int code, const ReplyCodeMeaning& row) {
   if (code == 450 || code == 451) {
     out += line("            ", "the state of a greylisting answer is --greylisting's");
   }
-  if (code == 500 || code == 502 || code == 504) {
-    out += line("            ", "at ehlo the check tries HELO first");
+  if (code >= 500) {
+    out += line("            ",
+                std::string("at ehlo HELO is tried; where that is accepted: ") +
+                    (helo_fallback_state(code) == State::Ok ? "OK, with a note" : "WARNING"));
   }
   if (code >= 400) {
     out += line("            ", "as the answer to a raw command (-C) without its -R: WARNING");

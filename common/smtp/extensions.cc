@@ -96,6 +96,12 @@ Extensions::Extensions(const Reply& ehlo) {
 
 bool Extensions::offers(std::string_view keyword) const { return find(all_, keyword) != nullptr; }
 
+bool Extensions::has_known_keyword() const {
+  return std::any_of(all_.begin(), all_.end(), [](const Extension& one) {
+    return std::binary_search(kKnown.begin(), kKnown.end(), one.keyword);
+  });
+}
+
 std::vector<std::string> Extensions::auth_mechanisms() const {
   std::vector<std::string> mechanisms;
   const Extension* auth = find(all_, "AUTH");

@@ -38,6 +38,8 @@ class Extensions {
   // The number behind SIZE (RFC 1870); nullopt when there is none. 0 means "no fixed limit".
   std::optional<std::uint64_t> size_limit() const;
   const std::vector<Extension>& all() const { return all_; }
+  // Whether any is of known_extensions().
+  bool has_known_keyword() const;
 
   bool operator==(const Extensions&) const = default;
 

@@ -17,14 +17,15 @@ namespace smtpprobe {
 // Oddities that are worth showing and are never by themselves the reason of a failure.
 enum class Note : std::uint16_t {
   None = 0,
-  ControlChars = 1 << 0,  // NUL or other control bytes in the text
-  BareLf = 1 << 1,        // a line ended in LF alone
-  LongLine = 1 << 2,      // a line over the 512 octets of RFC 5321 s4.5.3.1.5
-  EscMismatch = 1 << 3,   // the enhanced status is of another class than the code
-  CapsChanged = 1 << 4,   // AUTH was offered before TLS and not after, or with other mechanisms
-  HeloFallback = 1 << 5,  // EHLO was refused, HELO accepted
-  WillForward = 1 << 6,   // 251 at RCPT
-  NoCloseNotify = 1 << 7  // TLS ended without close_notify
+  ControlChars = 1 << 0,   // NUL or other control bytes in the text
+  BareLf = 1 << 1,         // a line ended in LF alone
+  LongLine = 1 << 2,       // a line over the 512 octets of RFC 5321 s4.5.3.1.5
+  EscMismatch = 1 << 3,    // the enhanced status is of another class than the code
+  CapsChanged = 1 << 4,    // AUTH was offered before TLS and not after, or with other mechanisms
+  HeloFallback = 1 << 5,   // EHLO was refused, HELO accepted
+  WillForward = 1 << 6,    // 251 at RCPT
+  NoCloseNotify = 1 << 7,  // TLS ended without close_notify
+  Code200 = 1 << 8         // 200 where another 2yz was due: a success that no RFC knows
 };
 constexpr Note operator|(Note a, Note b) {
   return static_cast<Note>(static_cast<unsigned>(a) | static_cast<unsigned>(b));

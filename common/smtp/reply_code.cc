@@ -215,7 +215,9 @@ const ReplyCodeMeaning* reply_code_meaning(int code) {
 
 std::span<const ReplyCodeMeaning> reply_code_table() { return kTable; }
 
-bool is_expected_reply(Step step, int code) {
+namespace {
+
+bool is_expected(Step step, int code) {
   switch (step) {
     case Step::Banner:
     case Step::Starttls:
@@ -241,6 +243,45 @@ bool is_expected_reply(Step step, int code) {
       return false;
   }
   return false;
+}
+
+}  // namespace
+
+int class_due(Step step) {
+  switch (step) {
+    case Step::Banner:
+    case Step::Ehlo:
+    case Step::Starttls:
+    case Step::EhloTls:
+    case Step::Auth:
+    case Step::Mail:
+    case Step::Rcpt:
+    case Step::Message:
+    case Step::Quit:
+      return 2;
+    case Step::Data:
+      return 3;
+    case Step::Resolve:
+    case Step::Connect:
+    case Step::Tls:
+    case Step::Command:
+      return 0;
+  }
+  return 0;
+}
+
+ReplyFit fit_of(Step step, int code) {
+  if (is_expected(step, code)) return ReplyFit::Expected;
+  // Only a 235 says that we are logged in, and nothing follows QUIT.
+  if (step == Step::Auth || step == Step::Quit) return ReplyFit::WrongClass;
+  const int due = class_due(step);
+  return due != 0 && code / 100 == due ? ReplyFit::OtherCode : ReplyFit::WrongClass;
+}
+
+State other_code_state(int code) { return code == 200 ? State::Ok : State::Warning; }
+
+State helo_fallback_state(int code) {
+  return code == 500 || code == 502 || code == 504 ? State::Ok : State::Warning;
 }
 
 std::string_view expected_reply_words(Step step) {

@@ -43,9 +43,19 @@ std::span<const ReplyCodeMeaning> reply_code_table();
 // What an enhanced status says (RFC 3463 and the IANA registry); nullopt for one nobody registered.
 std::optional<std::string_view> enhanced_status_meaning(const EnhancedStatus& status);
 
-// Is `reply` the answer that `step` asks for when the user expects nothing else? (220 for the
-// banner, 250 or 251 for RCPT, 354 for DATA, 235 for AUTH, ...)
-bool is_expected_reply(Step step, int code);
+// What a reply code is to a step where the user expects nothing else.
+enum class ReplyFit : std::uint8_t {
+  Expected,    // 220 for the banner, 250 or 251 for RCPT, 354 for DATA, 235 for AUTH, ...
+  OtherCode,   // of the class that is due: senders go on (RFC 5321 s4.3.2)
+  WrongClass,  // a refusal, or an answer to something else
+};
+ReplyFit fit_of(Step step, int code);
+// The class that lets a session go on after `step`: 3 at Data, else 2. Command has none: 0.
+int class_due(Step step);
+// The state of an OtherCode: WARNING, but 200 is the non-standard success of old servers, OK.
+State other_code_state(int code);
+// The state where EHLO was refused with `code`, any 5yz, and HELO was accepted.
+State helo_fallback_state(int code);
 // "250 or 251": for messages.
 std::string_view expected_reply_words(Step step);
 

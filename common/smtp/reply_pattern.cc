@@ -36,6 +36,11 @@ bool ReplyPattern::matches(const Reply& reply) const {
   return code_ != 0 && reply.code == code_;
 }
 
+bool ReplyPattern::may_match_class(int klass) const {
+  if (status_) return status_->klass == klass;
+  return klass_ == klass || code_ / 100 == klass;
+}
+
 std::string ReplyPattern::text() const {
   if (status_) return to_string(*status_);
   if (klass_ != 0) return std::to_string(klass_) + "xx";

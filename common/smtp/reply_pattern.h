@@ -17,6 +17,8 @@ class ReplyPattern {
   static Result<ReplyPattern> parse(std::string_view text);
 
   bool matches(const Reply& reply) const;
+  // Whether a reply of this class (2 to 5) can match.
+  bool may_match_class(int klass) const;
   std::string text() const;
 
  private:

@@ -129,6 +129,7 @@ class Player {
     result.ended = now_;
     result.steps = dialogue_.steps();
     result.failure = dialogue_.failure();
+    result.deviations = dialogue_.deviations();
     result.transcript = dialogue_.transcript();
     result.extensions = dialogue_.extensions();
     result.tls = std::move(tls_);

@@ -49,6 +49,11 @@ class Talk {
     dialogue_.on_tls(report, now_);
     return *this;
   }
+  Talk& server_closes() {
+    flush();
+    dialogue_.on_channel_end(Reason::ConnectionClosed, {}, now_);
+    return *this;
+  }
   void flush() {
     while (dialogue_.next().kind == Action::Kind::Send) {
       said_ += dialogue_.next().bytes;
@@ -93,6 +98,8 @@ TEST(Dialogue, WalksTheWholeWay) {
   Talk talk(plan_until(Step::Message));
   talk.server("220 mx\r\n").server("250 mx\r\n").server("250 ok\r\n").server("250 ok\r\n");
   talk.server("354 go\r\n").server("250 queued\r\n").server("221 bye\r\n");
+  EXPECT_FALSE(talk.closed());  // what the server still says counts
+  talk.server_closes();
   EXPECT_TRUE(talk.closed());
   EXPECT_EQ(talk.reason(), Reason::None);
   EXPECT_EQ(talk.said(),
@@ -117,7 +124,7 @@ TEST(Dialogue, UntilSaysHowDeep) {
     Talk talk(plan_until(until));
     talk.server("220 mx\r\n");
     while (talk.said().find("QUIT") == std::string::npos) talk.server("250 ok\r\n");
-    talk.server("221 bye\r\n");
+    talk.server("221 bye\r\n").server_closes();
     EXPECT_TRUE(talk.closed());
     EXPECT_EQ(talk.said(), said);
     EXPECT_EQ(talk.reason(), Reason::None);
@@ -160,19 +167,63 @@ TEST(Dialogue, EarlyTalkerBehindTheLastAnswerIsSeenBeforeQuit) {
   EXPECT_EQ(talk.failed_step(), Step::Ehlo);
 }
 
-TEST(Dialogue, BytesBehindThe221AreNobodysBusiness) {
-  Talk talk(plan_until(Step::Banner));
-  talk.server("220 mx\r\n").server("221 bye\r\ntrailing");
-  EXPECT_TRUE(talk.closed());
-  EXPECT_EQ(talk.reason(), Reason::None);
+TEST(Dialogue, BytesAfterThe221AreASurplusReply) {
+  for (const std::string more : {"trailing", "250 2.1.5 Ok\r\n"}) {
+    Talk together(plan_until(Step::Banner));
+    together.server("220 mx\r\n").server("221 bye\r\n" + more);
+    EXPECT_TRUE(together.closed());
+    EXPECT_EQ(together.reason(), Reason::EarlyTalker);
+    EXPECT_EQ(together.failed_step(), Step::Quit);
+    Talk apart(plan_until(Step::Banner));
+    apart.server("220 mx\r\n").server("221 bye\r\n");
+    EXPECT_FALSE(apart.closed());
+    apart.server(more);
+    EXPECT_TRUE(apart.closed());
+    EXPECT_EQ(apart.reason(), Reason::EarlyTalker);
+  }
+}
+
+TEST(Dialogue, AfterThe221TheEndIsGoodHoweverItComes) {
+  Talk closed(plan_until(Step::Banner));
+  closed.server("220 mx\r\n").server("221 bye\r\n").server("\r\n").server_closes();
+  EXPECT_TRUE(closed.closed());
+  EXPECT_EQ(closed.reason(), Reason::None);
+  EXPECT_EQ(closed.step(Step::Quit)->reason, Reason::None);
+
+  Talk late(plan_until(Step::Banner));
+  late.server("220 mx\r\n").server("221 bye\r\n");
+  EXPECT_EQ(late.dialogue().deadline() - late.now(), seconds(2) - milliseconds(10));
+  late.dialogue().on_deadline(late.dialogue().deadline());
+  EXPECT_TRUE(late.closed());
+  EXPECT_EQ(late.reason(), Reason::None);
+  EXPECT_EQ(late.step(Step::Quit)->took, milliseconds(10));
+}
+
+// Postfix answers a line that it did not expect with 500, EHLO with 250 and QUIT with 221; whoever
+// takes the 500 for the answer to EHLO is one reply behind.
+TEST(Dialogue, AReplyThatIsOneBehindShowsAtQuit) {
+  Talk helo(plan_until(Step::Ehlo));
+  helo.server("220 mx\r\n").server("500 5.5.2 unrecognized\r\n").server("250 mx\r\n");
+  helo.server("250 mx\r\n").server("221 bye\r\n");
+  EXPECT_TRUE(helo.closed());
+  EXPECT_EQ(helo.reason(), Reason::EarlyTalker);
+  EXPECT_EQ(helo.failed_step(), Step::Quit);
+
+  Talk keywords(plan_until(Step::Ehlo));
+  keywords.server("220 mx\r\n").server("500 5.5.2 unrecognized\r\n");
+  keywords.server("250-mx\r\n250-PIPELINING\r\n250 SIZE\r\n");
+  EXPECT_TRUE(keywords.closed());
+  EXPECT_EQ(keywords.reason(), Reason::EarlyTalker);
+  EXPECT_EQ(keywords.failed_step(), Step::Ehlo);
+  EXPECT_EQ(keywords.said(), "EHLO probe.test\r\nHELO probe.test\r\n");
 }
 
 TEST(Dialogue, ARefusalBehindWhichMoreComesStaysTheCause) {
   Talk talk(plan_until(Step::Mail));
-  talk.server("220 mx\r\n").server("550 no\r\n550 again\r\n");
+  talk.server("220 mx\r\n").server("250 mx\r\n").server("550 no\r\n550 again\r\n");
   EXPECT_TRUE(talk.closed());
   EXPECT_EQ(talk.reason(), Reason::Reply5xx);
-  EXPECT_EQ(talk.said(), "EHLO probe.test\r\n");
+  EXPECT_EQ(talk.said(), "EHLO probe.test\r\nMAIL FROM:<a@probe.test>\r\n");
 }
 
 class StarttlsLeftover : public testing::TestWithParam<std::string> {};
@@ -281,8 +332,8 @@ TEST(Dialogue, ABadCertificateEndsTheWalkWithQuitInsideTls) {
   }
 }
 
-TEST(Dialogue, HeloOnlyAfter500And502And504) {
-  for (const int code : {500, 502, 504}) {
+TEST(Dialogue, HeloFollowsEvery5yzToEhlo) {
+  for (const int code : {500, 501, 502, 503, 504, 521, 530, 550, 554, 559}) {
     Talk talk(plan_until(Step::Ehlo));
     talk.server("220 mx\r\n").server(std::to_string(code) + " what\r\n").server("250 mx\r\n");
     talk.server("221 bye\r\n");
@@ -291,16 +342,19 @@ TEST(Dialogue, HeloOnlyAfter500And502And504) {
     EXPECT_TRUE(has(talk.dialogue().notes(), Note::HeloFallback));
     EXPECT_EQ(talk.step(Step::Ehlo)->reply->code, 250);
     EXPECT_EQ(talk.step(Step::Ehlo)->took, milliseconds(20));
+    ASSERT_EQ(talk.dialogue().deviations().size(), 1U);
+    EXPECT_EQ(talk.dialogue().deviations().front().reply->code, code);
   }
-  for (const int code : {421, 450, 451, 501, 503, 530, 550, 554}) {
+  for (const int code : {421, 450, 451}) {
     Talk talk(plan_until(Step::Ehlo));
     talk.server("220 mx\r\n").server(std::to_string(code) + " no\r\n");
     EXPECT_NE(talk.reason(), Reason::None) << code;
     EXPECT_EQ(talk.said().find("HELO probe"), std::string::npos) << code;
   }
   Talk twice(plan_until(Step::Ehlo));
-  twice.server("220 mx\r\n").server("502 what\r\n").server("502 what\r\n").server("221 bye\r\n");
+  twice.server("220 mx\r\n").server("550 what\r\n").server("502 no\r\n").server("221 bye\r\n");
   EXPECT_EQ(twice.reason(), Reason::Reply5xx);
+  EXPECT_EQ(twice.dialogue().failure()->reply->code, 502);
 }
 
 TEST(Dialogue, HeloOnRequest) {
@@ -379,7 +433,7 @@ TEST(Dialogue, ExpectedRefusalsLeaveTheOtherRecipients) {
   Talk talk(plan);
   talk.server("220 a\r\n").server("250 b\r\n").server("250 c\r\n");
   talk.server("250 one\r\n").server("550 two\r\n").server("250 three\r\n").server("354 go\r\n");
-  talk.server("250 one\r\n250 three\r\n").server("221 bye\r\n");
+  talk.server("250 one\r\n250 three\r\n").server("221 bye\r\n").server_closes();
   EXPECT_TRUE(talk.closed());
   EXPECT_EQ(talk.reason(), Reason::None);
   EXPECT_TRUE(talk.said().starts_with("LHLO probe.test\r\n"));
@@ -517,7 +571,7 @@ TEST(Dialogue, BytesBehindASoftRefusalAreTheWorseFault) {
     EXPECT_EQ(talk.reason(), Reason::EarlyTalker) << reply;
   }
   Talk ours(plan_until(Step::Ehlo));
-  ours.server("220 a\r\n").server("501 bad name\r\n250 hi\r\n");
+  ours.server("220 a\r\n").server("501 bad name\r\n").server("501 bad name\r\n250 hi\r\n");
   EXPECT_EQ(ours.reason(), Reason::EarlyTalker);
 }
 

@@ -51,12 +51,14 @@ TEST(Explain, SaysWhatTheCheckMakesOfIt) {
   EXPECT_TRUE(says(explained("550"), "elsewhere CRITICAL (reply_5xx)"));
   EXPECT_TRUE(says(explained("550"), "permanent failure"));
   EXPECT_TRUE(says(explained("250"), "elsewhere expected"));
-  EXPECT_TRUE(says(explained("251"), "at rcpt expected, elsewhere CRITICAL"));
+  EXPECT_TRUE(says(explained("251"), "at rcpt expected, elsewhere WARNING"));
   EXPECT_TRUE(says(explained("421"), "with 4.7.x: at every step WARNING (rate_limited)"));
   EXPECT_TRUE(says(explained("452"), "with 4.5.3: at banner"));
   EXPECT_TRUE(says(explained("501"), "at ehlo and ehlo_tls UNKNOWN (config)"));
   EXPECT_TRUE(says(explained("501"), "with 5.1.7 or 5.1.3: at mail and rcpt UNKNOWN (config)"));
-  EXPECT_TRUE(says(explained("502"), "HELO"));
+  EXPECT_TRUE(says(explained("502"), "at ehlo HELO is tried; where that is accepted: OK, with"));
+  EXPECT_TRUE(says(explained("550"), "at ehlo HELO is tried; where that is accepted: WARNING"));
+  EXPECT_TRUE(says(explained("200"), "elsewhere OK, with a note"));
   EXPECT_TRUE(says(explained("535"), "at auth CRITICAL (auth_rejected)"));
   EXPECT_TRUE(says(explained("538"), "at auth UNKNOWN (auth_needs_tls)"));
   EXPECT_TRUE(says(explained("538"), "over TLS"));

@@ -45,6 +45,7 @@ class Server {
     const auto& steps = dialogue.steps();
     result.steps.insert(result.steps.end(), steps.begin(), steps.end());
     result.failure = dialogue.failure();
+    result.deviations = dialogue.deviations();
     result.transcript = dialogue.transcript();
     result.extensions = dialogue.extensions();
     result.auth_mechanism = dialogue.auth_mechanism();
