@@ -66,7 +66,9 @@ asio::awaitable<void> Conversation::run() {
       if (!in) continue;
     }
     if (act(action) != IoState::NotYet) continue;
-    const bool in_time = co_await transport_.wait(dialogue_.deadline());
+    // The server may refuse a message that it does not read to its end.
+    const bool sending = action.kind == Action::Kind::Send;
+    const bool in_time = co_await transport_.wait(dialogue_.deadline(), sending);
     // One more look before it is too late: under load we are late, not the server.
     if (!in_time && act(dialogue_.next()) == IoState::NotYet) out_of_time();
   }

@@ -63,6 +63,7 @@ struct Transport::Alarm {
 
   asio::steady_timer timer;
   Transport* owner;
+  unsigned waits = 0;  // that are over
   Instant wanted = Instant::max();
   Instant set = Instant::max();
 };
@@ -258,17 +259,40 @@ void Transport::set_alarm(Instant deadline) {
   if (deadline < alarm_->set) Alarm::start(alarm_);
 }
 
-asio::awaitable<bool> Transport::wait(Instant deadline) {
+// A second wait beside the one for room to write; what ends either ends both.
+void Transport::watch_for_input() {
+  readable_ = false;
+  descriptor_.async_wait(asio::posix::descriptor_base::wait_read,
+                         [alarm = alarm_, number = alarm_->waits](const auto& error) {
+                           Transport* const owner = alarm->owner;
+                           const bool over = number != alarm->waits;
+                           if (error || owner == nullptr || over) return;
+                           owner->readable_ = true;
+                           boost::system::error_code ignored;
+                           owner->descriptor_.cancel(ignored);
+                         });
+}
+
+asio::awaitable<bool> Transport::wait(Instant deadline, bool or_readable) {
   if (std::chrono::steady_clock::now() >= deadline) co_return false;
   if (want_ == Want::Read) socket_.acknowledge();
   set_alarm(deadline);
   waiting_ = true;
+  const bool both = or_readable && want_ == Want::Write;
+  if (both) watch_for_input();
   const auto kind = want_ == Want::Read ? asio::posix::descriptor_base::wait_read
                                         : asio::posix::descriptor_base::wait_write;
   constexpr auto token = asio::as_tuple(asio::use_awaitable);
   auto waiting = descriptor_.async_wait(kind, token);
   const auto outcome = co_await std::move(waiting);
   waiting_ = false;
+  ++alarm_->waits;
+  if (both && !std::exchange(readable_, false)) {
+    boost::system::error_code ignored;
+    descriptor_.cancel(ignored);
+  } else if (both) {
+    co_return true;
+  }
   // Anything but the alarm, an error of the socket too, is for the next call to meet.
   co_return std::get<0>(outcome) != asio::error::operation_aborted;
 }

@@ -62,9 +62,9 @@ class Transport {
   Duration handshake_time() const { return socket_.peer_time(); }
   SSL* tls() const { return ssl_.get(); }  // nullptr in clear
 
-  // Until the socket is ready for what the last NotYet wanted, or writable while it connects.
-  // False: `deadline` has passed first.
-  boost::asio::awaitable<bool> wait(Instant deadline);
+  // Until the socket is ready for what the last NotYet wanted, or writable while it connects; with
+  // `or_readable` also until there is something to read. False: `deadline` has passed first.
+  boost::asio::awaitable<bool> wait(Instant deadline, bool or_readable = false);
 
   // Some of what was read has no timestamp of the kernel's, but counts from when it was read.
   bool unstamped() const { return socket_.unstamped(); }
@@ -84,11 +84,13 @@ class Transport {
   bool first_bytes_are_tls() const;
   IoResult not_tls();
   void set_alarm(Instant deadline);
+  void watch_for_input();
 
   boost::asio::posix::stream_descriptor descriptor_;
   StreamSocket socket_;
   std::shared_ptr<Alarm> alarm_;
   bool waiting_ = false;
+  bool readable_ = false;  // of a wait that ends for input, too
   Want want_ = Want::Write;
   SslSession ssl_;
   bool handshake_done_ = false;

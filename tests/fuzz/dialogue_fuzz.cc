@@ -23,14 +23,16 @@ bool is_answered(const ProbePlan& plan, const StepRecord& record) {
                                     [](const RawCommand& one) { return one.expected.has_value(); });
   if (by_regex) return true;
   const std::vector<ReplyPattern>& patterns = dialogue.expect[record.step];
-  if (patterns.empty()) return is_expected_reply(record.step, reply.code);
+  if (patterns.empty()) {
+    const ReplyFit fit = fit_of(record.step, reply.code);
+    return fit == ReplyFit::Expected || (fit == ReplyFit::OtherCode && reply.code == 200);
+  }
   return std::any_of(patterns.begin(), patterns.end(),
                      [&reply](const ReplyPattern& one) { return one.matches(reply); });
 }
 
-// The user asked for an answer behind which the walk cannot go on.
+// -e 521: the user asked for a refusal at the banner.
 bool may_stop_at(const ProbePlan& plan, Step step) {
-  if (!plan.dialogue.expect[step].empty()) return true;
   return step == Step::Banner && plan.dialogue.expect_banner.has_value();
 }
 

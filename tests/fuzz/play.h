@@ -6,7 +6,9 @@
 //   p  key=value: a setting of tests/transcripts/README.md; those that are not sound are left out.
 //      Passwords and tokens are always kPassword and kToken.
 //   S  the server says these bytes      L  the same and CRLF      B  the same, byte by byte
-//   s  bytes that are there before the client says what it has to say
+//   s  bytes that are there before the client says what it has to say, or while it does
+//   P  and a byte n: the kernel takes n² of the bytes that the client has to say
+//   d, x  as D and X, before the client has said all
 //   R  and a byte n: the line that follows, 16n times
 //   F  0xff and the text (the separator itself)
 //   E  the text and the line that the client said last    e  the same with its last word decoded

@@ -79,6 +79,10 @@ def from_transcripts(seeds):
             seeds.add(target, play)
             if events and events[-1][:1] == b"L":  # one that talks too early
                 seeds.add(target, play.replace(SEPARATOR + b"L250", SEPARATOR + b"S250 x\r\n250", 1))
+        # The reply comes when a half of the command, or of the message, is sent; the rest follows.
+        half = play.replace(SEPARATOR + b"L", SEPARATOR + b"P\x03" + SEPARATOR + b"s")
+        seeds.add("dialogue", half.replace(SEPARATOR, b"\r\n" + SEPARATOR))
+        seeds.add("dialogue", play.replace(SEPARATOR + b"L", SEPARATOR + b"P\x02" + SEPARATOR + b"L"))
         seeds.add("reply", b"\x00\x05" + words[:2000])
         for reply in re.findall(rb"250-[^\n]*\n(?:250[- ][^\n]*\n)+", words):
             seeds.add("extensions", re.sub(rb"(?m)^250[- ]|\r", b"", reply))
