@@ -140,7 +140,8 @@ TEST(ProberTest, ARefusalInTheMiddleOfTheMessageIsHeard) {
         "S: 552-5.3.4 too big,\nwait 200ms\nS: 552 5.3.4 closing\nsilence\n"}) {
     const FakeServer server = FakeServer::from_text(
         "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<>\nS: 250 ok\n"
-        "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nwait 800ms\n" end);
+        "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nwait 800ms\n" +
+        end);
     ProbePlan plan = plan_for_server(server);
     plan.dialogue.until = Step::Message;
     plan.dialogue.from = "";
