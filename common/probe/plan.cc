@@ -86,7 +86,7 @@ Text idle_expectation(const DialoguePlan& dialogue) {
 // A message that is never sent would never be refused.
 Text unreachable_message(const ProbePlan& plan) {
   if (!plan.message) return {};
-  const std::vector<Step> steps = planned_steps(plan.dialogue);
+  const std::vector<Step> steps = session_path(plan.dialogue);
   if (std::find(steps.begin(), steps.end(), Step::Message) != steps.end()) return {};
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     if (plan.dialogue.expect[*step].empty() || *step == Step::Quit) continue;

@@ -40,7 +40,7 @@ bool begins_with_code_of(const std::string& expected, const Reply& reply) {
 }  // namespace
 
 Dialogue::Dialogue(DialoguePlan plan, Instant now, Instant deadline)
-    : plan_(std::move(plan)), deadline_(deadline), path_(planned_steps(plan_)) {
+    : plan_(std::move(plan)), deadline_(deadline), path_(session_path(plan_)) {
   learn_secrets();
   advance(now);
 }

@@ -87,15 +87,21 @@ std::vector<Step> planned_steps(const DialoguePlan& plan) {
   const std::size_t last = depth_of_until(plan);
   std::vector<Step> planned;
   for (const Step step : all) {
-    if (depth(step, implicit) > last) continue;
-    planned.push_back(step);
-    if (ends_as_expected(plan, step)) break;
+    if (depth(step, implicit) <= last) planned.push_back(step);
   }
   // After DATA's 354 whatever we say is text: such a plan ends by closing.
-  if (planned.back() != Step::Data || ends_as_expected(plan, Step::Data)) {
-    planned.push_back(Step::Quit);
-  }
+  if (plan.until != Step::Data) planned.push_back(Step::Quit);
   return planned;
+}
+
+std::vector<Step> session_path(const DialoguePlan& plan) {
+  std::vector<Step> path = planned_steps(plan);
+  const auto end = std::find_if(path.begin(), path.end(),
+                                [&](Step step) { return ends_as_expected(plan, step); });
+  if (end == path.end() || *end == Step::Quit) return path;
+  path.erase(end + 1, path.end());
+  path.push_back(Step::Quit);
+  return path;
 }
 
 }  // namespace smtpprobe

@@ -74,8 +74,11 @@ struct DialoguePlan {
 // happen, Quit included (it ends every plan but one that stops after DATA). Resolve and Connect are
 // the prober's and not listed. Opportunistic TLS plans Starttls, Tls and EhloTls. With STARTTLS
 // planned, `until` Ehlo means the EHLO that counts, EhloTls, and `until` Starttls ends after the
-// handshake: a session cannot stop between the two. Nothing but Quit follows a step where the user
-// expects only what ends the session (`expect` rcpt 550).
+// handshake: a session cannot stop between the two.
 std::vector<Step> planned_steps(const DialoguePlan& plan);
+
+// Those of them that a session can take: nothing but Quit follows a step where all replies that the
+// user expects end the session (`expect` rcpt 550).
+std::vector<Step> session_path(const DialoguePlan& plan);
 
 }  // namespace smtpprobe

@@ -43,7 +43,7 @@ JUDGEMENT = (
             Shown("ehlo 550 with 220", "", "0 SMTP OK - T sec. response time",
                   "2 SMTP CRITICAL - ehlo: 550 5.7.1 Go away 220 - T sec. response time", old="--expect ehlo=2xx,5xx"),
             Shown("tls, second ehlo 550", "-S", "0 SMTP OK - T sec. response time",
-                  "2 SMTP CRITICAL - ehlo_tls: 550 5.7.1 No - T sec. response time",
+                  "1 SMTP WARNING - ehlo_tls: 550 5.7.1 No (to EHLO, HELO was accepted) - T sec. response time",
                   old="-S --expect ehlo_tls=2xx,5xx"),
             Shown("lmtp", "", "0 SMTP OK - T sec. response time",
                   "2 SMTP CRITICAL - ehlo: 500 5.5.1 This is LMTP - T sec. response time", old="--expect ehlo=2xx,5xx"),

@@ -44,7 +44,7 @@ bool may_be_left_out(const ProbePlan& plan, const ProbeResult& result, Step step
 
 void check_ok(const ProbePlan& plan, const ProbeResult& result) {
   bool stopped = false;
-  for (const Step step : planned_steps(plan.dialogue)) {
+  for (const Step step : session_path(plan.dialogue)) {
     if (step == Step::Quit) continue;  // a missing 221 spoils nothing
     const StepRecord* record = result.step(step);
     const std::string_view name = step_name(step);

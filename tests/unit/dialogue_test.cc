@@ -199,6 +199,17 @@ TEST(Dialogue, AfterThe221TheEndIsGoodHoweverItComes) {
   EXPECT_EQ(late.step(Step::Quit)->took, milliseconds(10));
 }
 
+TEST(Dialogue, WhatComesInTlsBeforeWeSpeakIsOfTheEhloInTls) {
+  DialoguePlan plan = plan_until(Step::Ehlo);
+  plan.tls = TlsMode::Starttls;
+  Talk talk(plan);
+  talk.server("220 mx\r\n").server("250-mx\r\n250 STARTTLS\r\n").server("220 go\r\n").tls();
+  talk.before_we_speak("250 welcome\r\n");
+  EXPECT_TRUE(talk.closed());
+  EXPECT_EQ(talk.reason(), Reason::EarlyTalker);
+  EXPECT_EQ(talk.failed_step(), Step::EhloTls);
+}
+
 // Postfix answers a line that it did not expect with 500, EHLO with 250 and QUIT with 221; whoever
 // takes the 500 for the answer to EHLO is one reply behind.
 TEST(Dialogue, AReplyThatIsOneBehindShowsAtQuit) {

@@ -442,5 +442,27 @@ TEST(EffectiveVerify, EveryCase) {
   }
 }
 
+// A message that is never sent would be reported as OK.
+TEST(CheckPlan, AnExpectedRefusalLeavesNoMessageToSend) {
+  const auto with = [](Step step, std::vector<std::string_view> replies) {
+    return fault([&](ProbePlan& plan) {
+      add_addresses(plan);
+      plan.message.emplace();
+      plan.dialogue.until = Step::Message;
+      for (const std::string_view one : replies) plan.dialogue.expect[step].push_back(pattern(one));
+    });
+  };
+  EXPECT_EQ(with(Step::Rcpt, {"550", "5.7.1"}),
+            "expect rcpt ends the session before the message; wanted 2xx among the replies, or no "
+            "message");
+  EXPECT_EQ(with(Step::Data, {"250"}),
+            "expect data ends the session before the message; wanted 3xx among the replies, or no "
+            "message");
+  EXPECT_EQ(with(Step::Rcpt, {"250", "550"}), "");
+  EXPECT_EQ(with(Step::Data, {"3xx"}), "");
+  EXPECT_EQ(with(Step::Message, {"554"}), "");
+  EXPECT_EQ(with(Step::Quit, {"221"}), "");
+}
+
 }  // namespace
 }  // namespace smtpprobe
