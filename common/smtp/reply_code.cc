@@ -3,6 +3,10 @@
 #include <array>
 #include <cstddef>
 
+#include "common/smtp/greylisting.h"
+#include "common/smtp/helo_refusal.h"
+#include "common/smtp/rate_limit.h"
+
 namespace smtpprobe {
 
 namespace {
@@ -139,36 +143,12 @@ bool starts_without_case(std::string_view text, std::string_view word) {
   return true;
 }
 
-// "greylist", "Gray-listed", "GREY LISTING"
-bool speaks_of_greylisting(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    std::string_view rest = text.substr(i);
-    if (!starts_without_case(rest, "grey") && !starts_without_case(rest, "gray")) continue;
-    rest.remove_prefix(4);
-    if (!rest.empty() && (rest.front() == '-' || rest.front() == ' ')) rest.remove_prefix(1);
-    if (starts_without_case(rest, "list")) return true;
-  }
-  return false;
-}
-
-bool is_greylisting(Step step, const Reply& reply) {
-  if (step != Step::Rcpt && step != Step::Data && step != Step::Message) return false;
-  if (reply.code != 450 && reply.code != 451) return false;
-  constexpr auto kStatuses =
-      std::to_array<EnhancedStatus>({{4, 7, 1}, {4, 7, 0}, {4, 2, 0}, {4, 3, 2}});
-  for (const EnhancedStatus& status : kStatuses) {
-    if (reply.status == status) return true;
-  }
-  return speaks_of_greylisting(reply.text());
-}
-
 // The server shows that what it was told by us, or how we came, is at fault. A raw command is the
 // user's own affair, and QUIT is nobody's.
 bool blames_our_configuration(Step step, const Reply& reply, bool tls) {
   if (step == Step::Command || step == Step::Quit) return false;
   if (reply.code == 523 || reply.code == 524 || reply.code == 538) return !tls;
   if (reply.code != 501) return false;
-  if (step == Step::Ehlo || step == Step::EhloTls) return true;
   const bool bad_address =
       reply.status == EnhancedStatus{5, 1, 7} || reply.status == EnhancedStatus{5, 1, 3};
   return bad_address && (step == Step::Mail || step == Step::Rcpt);
@@ -312,12 +292,18 @@ std::string_view expected_reply_words(Step step) {
   return "no reply";
 }
 
-Reason refusal_reason(Step step, const Reply& reply, bool tls) {
+bool refuses_helo_name(Step step, const Reply& reply) {
+  if (step == Step::Command || step == Step::Quit) return false;
+  if (reply.code == 501 && (step == Step::Ehlo || step == Step::EhloTls)) return true;
+  return helo_refusal_of(reply) != nullptr;
+}
+
+Reason refusal_reason(Step step, const Reply& reply, bool tls,
+                      std::span<const ReplyRegex> greylisting) {
   const int klass = reply.klass();
-  if (reply.code == 421 && reply.status && reply.status->klass == 4 && reply.status->subject == 7) {
-    return Reason::RateLimited;
-  }
-  if (is_greylisting(step, reply)) return Reason::Greylisted;
+  if (is_greylisting(step, reply, greylisting)) return Reason::Greylisted;
+  if (rate_limit_of(reply) != nullptr) return Reason::RateLimited;
+  if (refuses_helo_name(step, reply)) return Reason::Config;
   if (step == Step::Starttls && (klass == 4 || klass == 5) && reply.code != 421) {
     return Reason::StarttlsRefused;
   }
