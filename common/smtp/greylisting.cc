@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/smtp/quoted_value.h"
 #include "common/smtp/reply_phrase.h"
 
 namespace smtpprobe {
@@ -34,6 +35,13 @@ bool is_greylisting(Step step, const Reply& reply, std::span<const ReplyRegex> p
   const std::string wire = reply.wire();
   return std::any_of(patterns.begin(), patterns.end(),
                      [&wire](const ReplyRegex& pattern) { return pattern.matches(wire); });
+}
+
+Result<ReplyRegex> parse_greylisting_pattern(std::string_view text) {
+  if (text.empty()) return error("got nothing, expected a POSIX extended regular expression");
+  return ReplyRegex::compile(std::string(text)).map_error([text](const Error& wrong) {
+    return Error{"got " + quoted_value(text) + ": " + wrong.text};
+  });
 }
 
 }  // namespace smtpprobe

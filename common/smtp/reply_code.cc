@@ -51,16 +51,20 @@ constexpr auto kTable = std::to_array<ReplyCodeMeaning>({
      "Log in once with PLAIN over TLS, so that the server can store the password anew.", kWarning,
      kWarning},
     {450, "mailbox busy, or refused for now", "RFC 5321", "mail, rcpt, data, message",
-     "Greylisting or a busy mailbox; if it stays, see the server's policy and its log.", kCritical,
-     kWarning},
+     "A busy mailbox, or greylisting where the text says so; if it stays, see the server's policy "
+     "and its log.",
+     kCritical, kWarning},
     {451, "local error in processing", "RFC 5321", "any",
      "See the server's log: a milter, DNS or a backend fails.", kCritical, kCritical},
     {452, "insufficient storage, or too many recipients", "RFC 5321", "mail, rcpt, message",
      "See the disk of the server's queue.", kCritical, kCritical},
     {454, "TLS temporarily not available; temporary authentication failure", "RFC 3207, RFC 4954",
      "starttls, auth, rcpt",
-     "See the server's TLS key and certificate, or its authentication backend; at rcpt it is "
-     "Postfix's refusal to relay.",
+     "A temporary failure: at auth the authentication backend, or too many logins (Google: wait, "
+     "and "
+     "log in less often); at starttls the server's TLS key and certificate; at rcpt Postfix's "
+     "refusal "
+     "to relay.",
      kCritical, kCritical},
     {455, "unable to accommodate the parameters", "RFC 5321", "mail, rcpt",
      "See which extension parameters were sent.", kWarning, kWarning},
@@ -91,12 +95,20 @@ constexpr auto kTable = std::to_array<ReplyCodeMeaning>({
      kCritical, kCritical},
     {530, "authentication required, or STARTTLS first", "RFC 4954, RFC 3207",
      "ehlo, auth, mail, rcpt",
-     "Run the check with TLS and credentials, or expect the refusal: --expect mail=530.", kCritical,
-     kCritical},
+     "Run the check with TLS and credentials (Microsoft's 5.7.57: by OAuth), or expect the "
+     "refusal: "
+     "--expect mail=530.",
+     kCritical, kCritical},
     {534, "AUTH mechanism too weak", "RFC 4954", "auth",
-     "Choose a stronger mechanism, or an application password.", kCritical, kCritical},
+     "Choose a stronger mechanism. Google (5.7.9) and Yahoo want an app password or OAuth, "
+     "Microsoft "
+     "OAuth: -A XOAUTH2 with a token.",
+     kCritical, kCritical},
     {535, "credentials invalid", "RFC 4954", "auth",
-     "The check's password is wrong, or the server's authentication backend is at fault.",
+     "The check's password is wrong, or the server's authentication backend is at fault. Large "
+     "providers take no plain password any more: Microsoft (5.7.139, 5.7.30) wants OAuth, -A "
+     "XOAUTH2 "
+     "with a token; Google (5.7.8) an app password or OAuth.",
      kCritical, kCritical},
     {538, "encryption needed for this AUTH mechanism", "RFC 2554 (obsolete), RFC 5248", "auth",
      "Run the check with TLS.", kCritical, kCritical},
