@@ -237,7 +237,8 @@ std::optional<std::string> explain_status(const EnhancedStatus& status) {
   out += "\n  the check:  it refines the reply code and never overrules its class\n";
   out += effect_lines(status);
   if (const VendorStatus* vendor = vendor_status(status)) {
-    out += "  " + std::string(vendor->vendor) + ": " + std::string(vendor->meaning) + "\n";
+    out +=
+        "  provider:   " + std::string(vendor->vendor) + ": " + std::string(vendor->meaning) + "\n";
     out += "  advice:     " + std::string(vendor->advice) + "\n";
   }
   return out;
