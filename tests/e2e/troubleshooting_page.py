@@ -66,7 +66,7 @@ def default_states():
 
 STATE_WORDS = {"State::Ok": "OK", "State::Warning": "WARNING", "State::Critical": "CRITICAL", "State::Unknown": "UNKNOWN",
                "plan.timeout_state": "CRITICAL, or the state of `-t N:STATE`",
-               "plan.greylisting": "WARNING, or that of `--greylisting`"}
+               "plan.dialogue.greylisting": "WARNING, or that of `--greylisting`"}
 # Those that judge() itself finds, in the file whose other reasons come from elsewhere.
 JUDGED = ("CertExpiring", "Slow", "ExtensionMissing", "ExtensionForbidden")
 
