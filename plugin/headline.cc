@@ -62,6 +62,7 @@ std::string cut_sanitised(std::string_view text, std::size_t max_bytes) {
       break;
     }
   }
+  keep = before_link(text, keep);
   return std::string(text.substr(0, keep)) + std::string(kCut.substr(0, max_bytes));
 }
 

@@ -81,6 +81,11 @@ constexpr std::array kRows = {
               Rival::None, "EHLO keyword that must not be offered, else CRITICAL. Repeatable."},
     OptionRow{Id::Greylisting, 0, "greylisting", "", Arg::Required, "ok|warning|critical", kOnce,
               Rival::None, "State for a greylisting answer. Default: warning."},
+    OptionRow{
+        Id::GreylistingPattern, 0, "greylisting-pattern", "", Arg::Required, "REGEX", kMany,
+        Rival::None,
+        "POSIX extended regular expression; a 4yz at rcpt, data or message that matches it is "
+        "a greylisting answer too. Repeatable."},
 
     OptionRow{Id::Ssl, 's', "ssl", "tls", Arg::None, "", kOnce, Rival::Tls,
               "TLS from the start, port 465 (implicit TLS)."},

@@ -35,6 +35,7 @@ enum class OptionId : std::uint8_t {
   RequireExtension,
   ForbidExtension,
   Greylisting,
+  GreylistingPattern,
   Ssl,
   Starttls,
   Sni,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/smtp/address.h"
+#include "common/smtp/greylisting.h"
 #include "plugin/read_file.h"
 #include "plugin/secrets.h"
 
@@ -273,6 +274,8 @@ Done apply(Draft& draft, Id id, Value value) {
       return onto(parse_keyword(value), plan.forbid_extensions, first);
     case Id::Greylisting:
       return greylisting(draft, value);
+    case Id::GreylistingPattern:
+      return onto(parse_greylisting_pattern(value), plan.dialogue.greylisting_patterns, first);
     case Id::TlsVerify:
       return tls_verify(draft, value);
     case Id::TlsName:

@@ -232,6 +232,10 @@ void write_module(Writer& out, const Module& module) {
   out.list("forbid_extensions", plan.forbid_extensions);
   write_thresholds(out, plan);
   out.word("greylisting", word_of(plan.dialogue.greylisting));
+  std::vector<std::string> patterns;
+  for (const ReplyRegex& pattern : plan.dialogue.greylisting_patterns)
+    patterns.push_back(pattern.pattern());
+  out.list("greylisting_pattern", patterns);
   out.end();
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/config/config_values.h"
 #include "common/smtp/address.h"
+#include "common/smtp/greylisting.h"
 
 namespace smtpprobe {
 namespace {
@@ -261,6 +262,8 @@ Module read_module(Faults& faults, const YamlEntry& entry) {
   section.choose<State>(
       "greylisting", plan.dialogue.greylisting,
       {{"ok", State::Ok}, {"warning", State::Warning}, {"critical", State::Critical}});
+  section.read_list("greylisting_pattern", plan.dialogue.greylisting_patterns, true,
+                    parse_greylisting_pattern);
   section.finish();
   plan.dialogue.until = has_until ? until : default_until(plan);
   // As with addresses, one keeps the message and varies the depth.

@@ -1,11 +1,16 @@
 #include "common/probe/printable.h"
 
+#include <algorithm>
+
 namespace smtpprobe {
 
 namespace {
 
 constexpr std::string_view kCut = "...";
+constexpr std::size_t kLongestScheme = 8;  // "https://"
 constexpr std::string_view kBrokenBar = "\xc2\xa6";
+constexpr std::string_view kEncodedBar = "%7C";  // in a link, which it leaves the same (RFC 3986)
+constexpr std::string_view kLinkEnds = " \t\r\n<>\"";
 
 struct Character {
   char32_t point = 0;
@@ -66,7 +71,7 @@ void append_escaped(std::string& out, std::string_view bytes) {
 }
 
 // Appends what the start of `rest` becomes and returns how many bytes of it that used up.
-std::size_t append_next(std::string& out, std::string_view rest, bool for_nagios) {
+std::size_t append_next(std::string& out, std::string_view rest, bool for_nagios, bool in_link) {
   const Character character = decode(rest);
   const std::size_t used = character.bytes == 0 ? 1 : character.bytes;
   const std::string_view raw = rest.substr(0, used);
@@ -75,7 +80,7 @@ std::size_t append_next(std::string& out, std::string_view rest, bool for_nagios
   if (character.bytes == 0 || must_escape(character.point) || looks_escaped) {
     append_escaped(out, raw);
   } else if (for_nagios && raw == "|") {
-    out += kBrokenBar;
+    out += in_link ? kEncodedBar : kBrokenBar;
   } else {
     out += raw;
   }
@@ -85,10 +90,17 @@ std::size_t append_next(std::string& out, std::string_view rest, bool for_nagios
 std::string sanitise(std::string_view raw, std::size_t max_bytes, bool for_nagios) {
   std::string out;
   std::size_t keep = 0;  // how much of `out` leaves room for the mark of a cut
+  bool in_link = false;
   while (!raw.empty()) {
-    raw.remove_prefix(append_next(out, raw, for_nagios));
+    in_link = raw.starts_with("http://") || raw.starts_with("https://") ||
+              (in_link && kLinkEnds.find(raw.front()) == std::string_view::npos);
+    raw.remove_prefix(append_next(out, raw, for_nagios, in_link));
     if (out.size() > max_bytes) {
-      out.resize(keep);
+      // A scheme that begins before the cut may end after it.
+      const std::size_t room = out.size();
+      out += raw.substr(0, kLongestScheme);
+      keep = before_link(out, keep);
+      out.resize(std::min(keep, room));
       out += kCut.substr(0, max_bytes);
       return out;
     }
@@ -105,6 +117,18 @@ std::string printable(std::string_view raw, std::size_t max_bytes) {
 
 std::string printable_for_nagios(std::string_view raw, std::size_t max_bytes) {
   return sanitise(raw, max_bytes, true);
+}
+
+std::size_t before_link(std::string_view text, std::size_t cut) {
+  if (cut >= text.size()) return cut;
+  const std::size_t blank =
+      cut == 0 ? std::string_view::npos : text.find_last_of(kLinkEnds, cut - 1);
+  const std::size_t word = blank == std::string_view::npos ? 0 : blank + 1;
+  if (word >= cut || kLinkEnds.find(text[cut]) != std::string_view::npos) return cut;
+  std::size_t link = std::string_view::npos;
+  for (const std::string_view scheme : {"http://", "https://"})
+    link = std::min(link, text.find(scheme, word));
+  return std::min(link, cut);
 }
 
 std::size_t valid_utf8_bytes(std::string_view text) {

@@ -10,11 +10,15 @@
 namespace smtpprobe {
 
 // For the transcript, JSON and pages. Cut at `max_bytes` of output, never inside a character or an
-// escape; "..." marks the cut and counts.
+// escape or a link; "..." marks the cut and counts.
 std::string printable(std::string_view raw, std::size_t max_bytes);
 
-// The same, and '|' becomes U+00A6 (broken bar): for every line that Nagios reads.
+// The same, and '|' becomes U+00A6 (broken bar), in a link %7C: for every line that Nagios reads.
 std::string printable_for_nagios(std::string_view raw, std::size_t max_bytes);
+
+// Where a text that is cut at `cut` has to be cut instead so that no http or https link is broken:
+// at the start of a link that goes on after `cut`, else at `cut`.
+std::size_t before_link(std::string_view text, std::size_t cut);
 
 // How many bytes at the start of `text` are whole, valid UTF-8 characters; text.size() when all
 // are.

@@ -113,8 +113,16 @@ std::string expected_words(const ProbePlan& plan, Step step) {
   return words.empty() ? std::string(expected_reply_words(step)) : words;
 }
 
-// Behind a reply: what it does not say by itself.
-std::string reply_remark(const ProbePlan& plan, const Failure& failure) {
+// "EHLO probe.example.net": what the server refuses where it refuses our name.
+std::string greeting_words(const DialoguePlan& plan, bool said_helo) {
+  const std::string_view verb = plan.protocol == Protocol::Lmtp ? "LHLO"
+                                : said_helo                     ? "HELO"
+                                                                : "EHLO";
+  return std::string(verb) + " " + plan.helo_name;
+}
+
+// After a reply: what it does not say by itself.
+std::string reply_remark(const ProbePlan& plan, const ProbeResult& result, const Failure& failure) {
   if (failure.reason == Reason::Reply4xx || failure.reason == Reason::Reply5xx) {
     if (!failure.detail.empty() && failure.step != Step::Command) {
       return " (" + failure.detail + ")";
@@ -133,6 +141,9 @@ std::string reply_remark(const ProbePlan& plan, const Failure& failure) {
     } else {
       remark = "expected " + expected_words(plan, failure.step);
     }
+  } else if (failure.reason == Reason::Config && refuses_helo_name(failure.step, *failure.reply)) {
+    const bool said_helo = plan.dialogue.helo || has(result.notes, Note::HeloFallback);
+    remark += ": " + greeting_words(plan.dialogue, said_helo) + " is refused";
   } else if (!failure.detail.empty()) {
     remark += ": " + failure.detail;
   }
@@ -145,7 +156,7 @@ std::string failure_words(const ProbePlan& plan, const ProbeResult& result,
     std::string text = std::to_string(failure.reply->code);
     const std::string said = failure.reply->text();
     if (!said.empty()) text += " " + said;
-    const std::string remark = printable_for_nagios(reply_remark(plan, failure), 160);
+    const std::string remark = printable_for_nagios(reply_remark(plan, result, failure), 160);
     return printable_for_nagios(text, kFirstLineTextBytes) + remark;
   }
   const std::string_view words = reason_words(failure.reason);

@@ -236,7 +236,8 @@ void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
     if (reply.klass() == 2) return advance(at);
     // "-e 521" expects the refusal; a host name that stands in one does not make it good.
     if (begins_with_code_of(*plan_.expect_banner, reply)) return leave(at);
-    return refuse(reply, refusal_reason(Step::Banner, reply, tls_up_), {}, at);
+    return refuse(reply, refusal_reason(Step::Banner, reply, tls_up_, plan_.greylisting_patterns),
+                  {}, at);
   }
   on_plain_reply(reply, at);
 }
@@ -294,7 +295,8 @@ void Dialogue::on_plain_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       return end_as_expected(reply, at);
     case Outcome::Refuse:
-      return refuse(reply, refusal_reason(step_, reply, tls_up_), {}, at);
+      return refuse(reply, refusal_reason(step_, reply, tls_up_, plan_.greylisting_patterns), {},
+                    at);
   }
 }
 
@@ -311,7 +313,8 @@ void Dialogue::on_rcpt_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       break;  // the next recipient may still be accepted
     case Outcome::Refuse:
-      return refuse(reply, refusal_reason(Step::Rcpt, reply, tls_up_), {}, at);
+      return refuse(reply, refusal_reason(Step::Rcpt, reply, tls_up_, plan_.greylisting_patterns),
+                    {}, at);
   }
   if (++next_recipient_ < plan_.to.size()) return enter(Step::Rcpt, at);
   if (accepted_recipients_ == 0) return end_as_expected(reply, at);
@@ -325,7 +328,8 @@ void Dialogue::on_command_reply(const Reply& reply, Instant at) {
       return refuse(reply, Reason::ReplyUnexpected, command_shown_, at);
     }
   } else if (classify_reply(Step::Command, reply) == Outcome::Refuse) {
-    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_), command_shown_, at);
+    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_, plan_.greylisting_patterns),
+                  command_shown_, at);
   }
   if (++next_command_ < plan_.commands.size()) return enter(Step::Command, at);
   advance(at);
@@ -341,7 +345,8 @@ void Dialogue::on_message_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       break;
     case Outcome::Refuse:
-      fail(Step::Message, refusal_reason(Step::Message, reply, tls_up_), {}, reply);
+      fail(Step::Message, refusal_reason(Step::Message, reply, tls_up_, plan_.greylisting_patterns),
+           {}, reply);
       show_failure_in_record(at);
       break;
   }
@@ -352,7 +357,7 @@ void Dialogue::on_message_reply(const Reply& reply, Instant at) {
 
 void Dialogue::on_quit_reply(const Reply& reply) {
   if (classify_reply(Step::Quit, reply) == Outcome::Refuse) {
-    steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_);
+    steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_, plan_.greylisting_patterns);
   }
   // A reply that was taken for another's shows now: the last one is still to come.
   const bool decided = failure_ && weight(*failure_) == kCritical;

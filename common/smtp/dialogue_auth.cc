@@ -41,10 +41,12 @@ void Dialogue::enter_auth(Instant at) {
     mechanism_ = auth.mechanism;
   }
   if (!mechanism_) {
+    const bool bare_auth = extensions_ && extensions_->offers("AUTH");
+    const std::string nothing =
+        bare_auth ? "AUTH names no mechanism in the EHLO reply" : "no AUTH in the EHLO reply";
     fail(Step::Auth, Reason::AuthNotOffered,
-         offered.empty()
-             ? std::string("no AUTH in the EHLO reply") + (starttls_left ? ", but STARTTLS" : "")
-             : fmt::format("the server offers {}", fmt::join(offered, " ")));
+         offered.empty() ? nothing + (starttls_left ? ", but STARTTLS" : "")
+                         : fmt::format("the server offers {}", fmt::join(offered, " ")));
     return leave(at);
   }
   std::string why;
@@ -83,7 +85,8 @@ void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       return end_as_expected(reply, at);
     case Outcome::Refuse:
-      return refuse(reply, refusal_reason(Step::Auth, reply, tls_up_), std::move(auth_detail_), at);
+      return refuse(reply, refusal_reason(Step::Auth, reply, tls_up_, plan_.greylisting_patterns),
+                    std::move(auth_detail_), at);
   }
 }
 

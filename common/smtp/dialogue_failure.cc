@@ -78,6 +78,8 @@ void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
   write_down_partial_reply(at);
   detail = masked(std::move(detail));
   StepRecord& now = record(at);
+  // A challenge is not the reply to AUTH.
+  if (step_ == Step::Auth) now.reply.reset();
   now.reason = reason;
   now.detail = detail;
   write_down(TranscriptLine::Who::Probe,

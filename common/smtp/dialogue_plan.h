@@ -64,9 +64,10 @@ struct DialoguePlan {
   std::vector<std::string> to;      // forward paths without <>
   std::vector<RawCommand> commands;
   std::string message;  // composed, CRLF line ends, not dot-stuffed; sent when until is Message
-  std::optional<std::string> expect_banner;    // -e
-  FewSteps<std::vector<ReplyPattern>> expect;  // --expect; an empty list means the protocol's own
-  State greylisting = State::Warning;          // how bad it is, also beside other replies
+  std::optional<std::string> expect_banner;      // -e
+  FewSteps<std::vector<ReplyPattern>> expect;    // --expect; an empty list means the protocol's own
+  State greylisting = State::Warning;            // how bad it is, also beside other replies
+  std::vector<ReplyRegex> greylisting_patterns;  // further texts that are one
   StepLimits limits;
 };
 

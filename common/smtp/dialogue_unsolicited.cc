@@ -60,7 +60,7 @@ void Dialogue::on_unsolicited_421(const Reply& reply, Instant at) {
   // After a 354 it is still text that the server waits for, and QUIT would be a line of it.
   if (step_ != Step::Message) last_code_ = reply.code;
   answered_ = step_;
-  const Reason reason = refusal_reason(step_, reply, tls_up_);
+  const Reason reason = refusal_reason(step_, reply, tls_up_, plan_.greylisting_patterns);
   if (step_ == Step::Quit) {  // all that was planned is done
     record(at).reason = reason;
     phase_ = Phase::Closed;

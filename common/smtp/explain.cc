@@ -1,12 +1,15 @@
 // The answer to --explain. Law: what it says of the check is not written down but asked of
 // refusal_reason() and refusal_state(), so that it cannot differ from what the check does.
 
+#include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/smtp/meaning.h"
 #include "common/smtp/reply_code.h"
+#include "common/smtp/vendor_status.h"
 
 namespace smtpprobe {
 
@@ -18,7 +21,7 @@ constexpr std::array kJudgedSteps = {
     Step::Mail,   Step::Rcpt, Step::Data,     Step::Message,
 };
 
-// What an enhanced status, the text or the channel changes about a code.
+// What an enhanced status or the channel changes about a code.
 struct Variant {
   int code;
   EnhancedStatus status;
@@ -27,14 +30,23 @@ struct Variant {
 };
 
 constexpr auto kVariants = std::to_array<Variant>({
-    {421, {4, 7, 0}, false, "with 4.7.x"},
-    {450, {4, 7, 1}, false, "with 4.7.1, 4.7.0, 4.2.0 or 4.3.2, or a text that says greylisted"},
-    {451, {4, 7, 1}, false, "with 4.7.1, 4.7.0, 4.2.0 or 4.3.2, or a text that says greylisted"},
     {452, {4, 5, 3}, false, "with 4.5.3"},
     {501, {5, 1, 7}, false, "with 5.1.7 or 5.1.3"},
     {523, {}, true, "over TLS"},
     {524, {}, true, "over TLS"},
     {538, {}, true, "over TLS"},
+});
+
+// What the text changes, by an example of one.
+struct Wording {
+  std::string_view condition;
+  std::string_view text;
+};
+
+constexpr auto kWordings = std::to_array<Wording>({
+    {"a text that says greylisted, or matches --greylisting-pattern", "greylisted"},
+    {"a text or an enhanced status that names a limit", "too many connections"},
+    {"a text that refuses our EHLO name", "helo command rejected"},
 });
 
 struct Outcome {
@@ -45,14 +57,15 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-Outcome outcome_of(Step step, int code, const EnhancedStatus& status, bool tls) {
+Outcome outcome_of(Step step, int code, const EnhancedStatus& status, bool tls,
+                   std::string_view text = {}) {
   if (fit_of(step, code) == ReplyFit::Expected) return {true, State::Ok, Reason::None};
   if (fit_of(step, code) == ReplyFit::OtherCode) {
     return {false, other_code_state(code), Reason::ReplyUnexpected};
   }
   Reply reply;
   reply.code = code;
-  reply.lines = {""};
+  reply.lines = {std::string(text)};
   if (status.klass != 0) reply.status = status;
   const Reason reason = refusal_reason(step, reply, tls);
   return {false, refusal_state(step, reply, reason), reason};
@@ -111,12 +124,13 @@ std::string judgement_words(int code) {
   return out + "elsewhere " + outcome_words(groups[largest].outcome);
 }
 
-// What `status` or TLS changes about `code`: only the steps where it makes a difference. Empty when
-// it makes none.
-std::string difference_words(int code, const EnhancedStatus& status, bool tls) {
+// What `status`, TLS or `text` changes about `code`: only the steps where it makes a difference.
+// Empty when it makes none.
+std::string difference_words(int code, const EnhancedStatus& status, bool tls,
+                             std::string_view text = {}) {
   std::vector<Group> groups;
   for (const Step step : kJudgedSteps) {
-    const Outcome refined = outcome_of(step, code, status, tls);
+    const Outcome refined = outcome_of(step, code, status, tls, text);
     if (refined != outcome_of(step, code, {}, false)) add_step(groups, refined, step);
   }
   std::string out;
@@ -163,7 +177,12 @@ std::string explain_code(int code, const ReplyCodeMeaning& row) {
     out += line("            ", std::string(variant.condition) + ": " +
                                     difference_words(code, variant.status, variant.tls));
   }
-  if (code == 450 || code == 451) {
+  for (const Wording& wording : kWordings) {
+    const std::string words = difference_words(code, {}, false, wording.text);
+    if (words.empty()) continue;
+    out += line("            ", "with " + std::string(wording.condition) + ": " + words);
+  }
+  if (code / 100 == 4) {
     out += line("            ", "the state of a greylisting answer is --greylisting's");
   }
   if (code >= 500) {
@@ -182,15 +201,24 @@ std::string explain_code(int code, const ReplyCodeMeaning& row) {
   return out;
 }
 
-// The codes that `status` changes something about, a line each.
+// "450, 451: at every step WARNING (rate_limited)": the codes that `status` changes something
+// about, a line for those with the same change.
 std::string effect_lines(const EnhancedStatus& status) {
-  std::string out;
-  for (const Variant& variant : kVariants) {
-    if (variant.code / 100 != status.klass) continue;
-    const std::string words = difference_words(variant.code, status, false);
-    if (!words.empty())
-      out += "              " + std::to_string(variant.code) + ": " + words + "\n";
+  std::vector<std::pair<std::string, std::string>> changes;  // the change, its codes
+  for (const ReplyCodeMeaning& row : reply_code_table()) {
+    if (row.code / 100 != status.klass) continue;
+    std::string words = difference_words(row.code, status, false);
+    if (words.empty()) continue;
+    const auto same = std::find_if(changes.begin(), changes.end(),
+                                   [&words](const auto& change) { return change.first == words; });
+    if (same != changes.end()) {
+      same->second += ", " + std::to_string(row.code);
+    } else {
+      changes.emplace_back(std::move(words), std::to_string(row.code));
+    }
   }
+  std::string out;
+  for (const auto& [words, codes] : changes) out += "              " + codes + ": " + words + "\n";
   return out;
 }
 
@@ -207,10 +235,11 @@ std::optional<std::string> explain_status(const EnhancedStatus& status) {
   out += "\n  subject:    ";
   out += subject_words(status.subject);
   out += "\n  the check:  it refines the reply code and never overrules its class\n";
-  const std::string effect = effect_lines(status);
-  out += effect;
-  if (effect.find(reason_name(Reason::Greylisted)) != std::string::npos) {
-    out += "              the state of a greylisting answer is --greylisting's\n";
+  out += effect_lines(status);
+  if (const VendorStatus* vendor = vendor_status(status)) {
+    out +=
+        "  provider:   " + std::string(vendor->vendor) + ": " + std::string(vendor->meaning) + "\n";
+    out += "  advice:     " + std::string(vendor->advice) + "\n";
   }
   return out;
 }

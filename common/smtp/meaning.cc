@@ -108,7 +108,7 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::Reply4xx,
      "Refused for now; the same again later may succeed.",
      "The text, the enhanced status and the server's log; `--explain CODE`.",
-     {{{Step::Banner, "Overload, maintenance, too many connections."},
+     {{{Step::Banner, "Overload, maintenance."},
        {Step::Auth, "The authentication backend is down (454)."},
        {Step::Mail, "The disk of the queue (452), a milter (451)."},
        {Step::Rcpt, "The mailbox is busy, a policy daemon or a look-up failed."},
@@ -139,12 +139,18 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::EarlyTalker,
      "Data came before it was due: the dialogue is out of step, and no reply can be believed.",
      "A proxy or filter that injects; a server that answers twice; smuggled commands."},
-    {Reason::Greylisted, "The server wants us to come again later (450 or 451).",
+    {Reason::Greylisted,
+     "The server wants us to come again later: a 4yz whose text says greylist or graylist, or "
+     "matches `--greylisting-pattern`.",
      "Keep sender, recipient and source address the same at each check, so that the next one "
      "passes; `--greylisting ok` if that is fine; put the monitoring host on the server's list."},
-    {Reason::RateLimited, "421 with 4.7.x: too many connections or commands from our address.",
+    {Reason::RateLimited,
+     "A 4yz whose text or enhanced status names a limit on connections, messages, recipients or "
+     "logins of a client.",
      "Longer intervals; the server's limits for the monitoring host (Postfix: "
-     "`smtpd_client_event_limit_exceptions`)."},
+     "`smtpd_client_event_limit_exceptions`).",
+     {{{Step::Auth,
+        "Too many logins: log in less often, and see whether another program uses the account."}}}},
     {Reason::StarttlsNotOffered, "EHLO does not offer STARTTLS.",
      "The server's TLS configuration; a firewall with SMTP inspection that strips it (an EHLO with "
      "XXXX in it)."},
@@ -181,14 +187,18 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::CertExpiring,
      "A certificate of the chain expires sooner than `-D` or `tls.expiry` allows.",
      "Renewal: does it run, does the server reload?"},
-    {Reason::AuthNotOffered, "EHLO offers no AUTH, or not the mechanism.",
+    {Reason::AuthNotOffered,
+     "EHLO offers no AUTH, an AUTH without mechanisms, or not the mechanism.",
      "AUTH is mostly offered only inside TLS (`-S`, `-s`) and on 587 and 465; `-vv` shows the "
-     "keywords."},
+     "keywords. Where AUTH names no mechanism, the server's SASL plugins are missing."},
     {Reason::AuthMechanism, "The server does not take the mechanism (504, 534).",
-     "`-A` another one; the SASL library's plugins."},
+     "`-A` another one; the SASL library's plugins. Google's 534 5.7.9 wants an app password or "
+     "OAuth (`-A XOAUTH2`)."},
     {Reason::AuthRejected, "535: the credentials are wrong, as far as the server can tell.",
      "The password file (one line); the account; the backend: many servers say 535 when it is "
-     "down."},
+     "down. Microsoft takes no password where Basic authentication is off (5.7.139, 5.7.30), and "
+     "wants "
+     "OAuth (`-A XOAUTH2`); Google wants an app password or OAuth."},
     {Reason::AuthProtocol,
      "The server's part of the exchange is not what the mechanism prescribes.",
      "The SASL library; `-A` another mechanism."},
@@ -216,12 +226,14 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
      "The exporter: the probe waited for its turn at this address until too little time was left.",
      "Longer `scrape_interval`, or a higher `max_probes_per_host`."},
     {Reason::Config,
-     "Our own options or files; also where a reply shows it: a 501 to our EHLO name or to an "
-     "address, 523, 524 or 538 without TLS elsewhere than at auth.",
+     "Our own options or files; also where a reply shows it: one that refuses our EHLO name, at "
+     "whatever step, a 501 to an address, 523, 524 or 538 without TLS elsewhere than at auth.",
      "The text names what is wrong.",
      {{{Step::Ehlo, "`-F NAME`, `helo`: a name that the server accepts."},
        {Step::Mail, "The sender's address."},
-       {Step::Rcpt, "The recipient's address."}}}},
+       {Step::Rcpt,
+        "The recipient's address; or our EHLO name, which many servers judge only here: `-F NAME`, "
+        "`helo`."}}}},
 }};
 
 constexpr bool rows_stand_at_their_index() {

@@ -72,9 +72,19 @@ std::vector<std::string_view> note_names(Note notes) {
 
 std::string Reply::text() const {
   std::string joined;
+  std::optional<EnhancedStatus> shown;
   for (const std::string& line : lines) {
+    std::string_view words = line;
+    const std::optional<EnhancedStatus> own = leading_enhanced_status(words);
+    if (own && own == shown) {
+      words.remove_prefix(std::min(words.find_first_of(" \t"), words.size()));
+      words.remove_prefix(std::min(words.find_first_not_of(" \t"), words.size()));
+      if (words.empty()) continue;
+    } else if (own) {
+      shown = own;
+    }
     if (&line != &lines.front()) joined += ' ';
-    joined += line;
+    joined += words;
   }
   return joined;
 }

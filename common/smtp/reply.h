@@ -45,7 +45,7 @@ struct Reply {
   Note notes = Note::None;
 
   int klass() const { return code / 100; }
-  // All lines joined with one blank; every line's own repeated enhanced status is kept.
+  // All lines joined with one blank; an enhanced status that the lines repeat stands there once.
   std::string text() const;
   // As on the wire, "250-a\n250 b", without the last line end: what -e and -R are matched against.
   std::string wire() const;

@@ -3,6 +3,10 @@
 #include <array>
 #include <cstddef>
 
+#include "common/smtp/greylisting.h"
+#include "common/smtp/helo_refusal.h"
+#include "common/smtp/rate_limit.h"
+
 namespace smtpprobe {
 
 namespace {
@@ -47,16 +51,20 @@ constexpr auto kTable = std::to_array<ReplyCodeMeaning>({
      "Log in once with PLAIN over TLS, so that the server can store the password anew.", kWarning,
      kWarning},
     {450, "mailbox busy, or refused for now", "RFC 5321", "mail, rcpt, data, message",
-     "Greylisting or a busy mailbox; if it stays, see the server's policy and its log.", kCritical,
-     kWarning},
+     "A busy mailbox, or greylisting where the text says so; if it stays, see the server's policy "
+     "and its log.",
+     kCritical, kWarning},
     {451, "local error in processing", "RFC 5321", "any",
      "See the server's log: a milter, DNS or a backend fails.", kCritical, kCritical},
     {452, "insufficient storage, or too many recipients", "RFC 5321", "mail, rcpt, message",
      "See the disk of the server's queue.", kCritical, kCritical},
     {454, "TLS temporarily not available; temporary authentication failure", "RFC 3207, RFC 4954",
      "starttls, auth, rcpt",
-     "See the server's TLS key and certificate, or its authentication backend; at rcpt it is "
-     "Postfix's refusal to relay.",
+     "A temporary failure: at auth the authentication backend, or too many logins (Google: wait, "
+     "and "
+     "log in less often); at starttls the server's TLS key and certificate; at rcpt Postfix's "
+     "refusal "
+     "to relay.",
      kCritical, kCritical},
     {455, "unable to accommodate the parameters", "RFC 5321", "mail, rcpt",
      "See which extension parameters were sent.", kWarning, kWarning},
@@ -87,12 +95,20 @@ constexpr auto kTable = std::to_array<ReplyCodeMeaning>({
      kCritical, kCritical},
     {530, "authentication required, or STARTTLS first", "RFC 4954, RFC 3207",
      "ehlo, auth, mail, rcpt",
-     "Run the check with TLS and credentials, or expect the refusal: --expect mail=530.", kCritical,
-     kCritical},
+     "Run the check with TLS and credentials (Microsoft's 5.7.57: by OAuth), or expect the "
+     "refusal: "
+     "--expect mail=530.",
+     kCritical, kCritical},
     {534, "AUTH mechanism too weak", "RFC 4954", "auth",
-     "Choose a stronger mechanism, or an application password.", kCritical, kCritical},
+     "Choose a stronger mechanism. Google (5.7.9) and Yahoo want an app password or OAuth, "
+     "Microsoft "
+     "OAuth: -A XOAUTH2 with a token.",
+     kCritical, kCritical},
     {535, "credentials invalid", "RFC 4954", "auth",
-     "The check's password is wrong, or the server's authentication backend is at fault.",
+     "The check's password is wrong, or the server's authentication backend is at fault. Large "
+     "providers take no plain password any more: Microsoft (5.7.139, 5.7.30) wants OAuth, -A "
+     "XOAUTH2 "
+     "with a token; Google (5.7.8) an app password or OAuth.",
      kCritical, kCritical},
     {538, "encryption needed for this AUTH mechanism", "RFC 2554 (obsolete), RFC 5248", "auth",
      "Run the check with TLS.", kCritical, kCritical},
@@ -139,36 +155,12 @@ bool starts_without_case(std::string_view text, std::string_view word) {
   return true;
 }
 
-// "greylist", "Gray-listed", "GREY LISTING"
-bool speaks_of_greylisting(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    std::string_view rest = text.substr(i);
-    if (!starts_without_case(rest, "grey") && !starts_without_case(rest, "gray")) continue;
-    rest.remove_prefix(4);
-    if (!rest.empty() && (rest.front() == '-' || rest.front() == ' ')) rest.remove_prefix(1);
-    if (starts_without_case(rest, "list")) return true;
-  }
-  return false;
-}
-
-bool is_greylisting(Step step, const Reply& reply) {
-  if (step != Step::Rcpt && step != Step::Data && step != Step::Message) return false;
-  if (reply.code != 450 && reply.code != 451) return false;
-  constexpr auto kStatuses =
-      std::to_array<EnhancedStatus>({{4, 7, 1}, {4, 7, 0}, {4, 2, 0}, {4, 3, 2}});
-  for (const EnhancedStatus& status : kStatuses) {
-    if (reply.status == status) return true;
-  }
-  return speaks_of_greylisting(reply.text());
-}
-
 // The server shows that what it was told by us, or how we came, is at fault. A raw command is the
 // user's own affair, and QUIT is nobody's.
 bool blames_our_configuration(Step step, const Reply& reply, bool tls) {
   if (step == Step::Command || step == Step::Quit) return false;
   if (reply.code == 523 || reply.code == 524 || reply.code == 538) return !tls;
   if (reply.code != 501) return false;
-  if (step == Step::Ehlo || step == Step::EhloTls) return true;
   const bool bad_address =
       reply.status == EnhancedStatus{5, 1, 7} || reply.status == EnhancedStatus{5, 1, 3};
   return bad_address && (step == Step::Mail || step == Step::Rcpt);
@@ -312,12 +304,18 @@ std::string_view expected_reply_words(Step step) {
   return "no reply";
 }
 
-Reason refusal_reason(Step step, const Reply& reply, bool tls) {
+bool refuses_helo_name(Step step, const Reply& reply) {
+  if (step == Step::Command || step == Step::Quit) return false;
+  if (reply.code == 501 && (step == Step::Ehlo || step == Step::EhloTls)) return true;
+  return helo_refusal_of(reply) != nullptr;
+}
+
+Reason refusal_reason(Step step, const Reply& reply, bool tls,
+                      std::span<const ReplyRegex> greylisting) {
   const int klass = reply.klass();
-  if (reply.code == 421 && reply.status && reply.status->klass == 4 && reply.status->subject == 7) {
-    return Reason::RateLimited;
-  }
-  if (is_greylisting(step, reply)) return Reason::Greylisted;
+  if (is_greylisting(step, reply, greylisting)) return Reason::Greylisted;
+  if (rate_limit_of(reply) != nullptr) return Reason::RateLimited;
+  if (refuses_helo_name(step, reply)) return Reason::Config;
   if (step == Step::Starttls && (klass == 4 || klass == 5) && reply.code != 421) {
     return Reason::StarttlsRefused;
   }

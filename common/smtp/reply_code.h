@@ -11,6 +11,7 @@
 #include "common/smtp/enhanced_status.h"
 #include "common/smtp/reason.h"
 #include "common/smtp/reply.h"
+#include "common/smtp/reply_regex.h"
 #include "common/smtp/step.h"
 
 namespace smtpprobe {
@@ -62,7 +63,13 @@ std::string_view expected_reply_words(Step step);
 // The reason of a reply that was not expected: Reply4xx, Reply5xx or ReplyUnexpected, refined to
 // Greylisted, RateLimited, StarttlsRefused, AuthRejected, AuthMechanism, AuthNeedsTls or Config.
 // `tls`: the channel is encrypted (a demand for encryption is then the server's fault, else ours).
-Reason refusal_reason(Step step, const Reply& reply, bool tls);
+// `greylisting`: further texts of a greylisting answer (--greylisting-pattern).
+Reason refusal_reason(Step step, const Reply& reply, bool tls,
+                      std::span<const ReplyRegex> greylisting = {});
+
+// Does `reply` refuse the name that we sent with EHLO? A 501 to EHLO itself does, and at any step a
+// text that names it as the cause (helo_refusal.h). A raw command is the user's own affair.
+bool refuses_helo_name(Step step, const Reply& reply);
 
 // The default state of such a reply. Greylisted is for the caller to judge by the plan.
 State refusal_state(Step step, const Reply& reply, Reason reason);

@@ -72,6 +72,8 @@ OPTIONS = [
     (["--tls-verify", "maybe", "-S"], ["--tls-verify", "maybe", "require"]),
     (["--tls-min-version", "1.4", "-S"], ["--tls-min-version", "1.4", "1.3"]),
     (["--proxy-protocol", "v3"], ["--proxy-protocol", "v3", "v1, v2, local"]),
+    (["--greylisting-pattern", "a("], ["--greylisting-pattern", "a(", "POSIX extended regular expression"]),
+    (["--greylisting-pattern", ""], ["--greylisting-pattern", "nothing", "POSIX extended regular expression"]),
     (["--greylisting", "unknown"], ["--greylisting", "unknown", "ok, warning, critical"]),
     (["--dialect", "klingon"], ["--dialect", "klingon", "native, check_smtp"]),
     (["--output", "xml"], ["--output", "xml", "text, json"]),

@@ -51,7 +51,7 @@ JUDGEMENT = (
     Difference(
         "A refused MAIL is not OK",
         theirs="sends MAIL (`-f`) and does not look at the reply.",
-        ours="4yz and 5yz are CRITICAL; a 421 with 4.7.x (rate limit) is WARNING.",
+        ours="4yz and 5yz are CRITICAL; a rate limit is WARNING.",
         why="Disk full, a dead milter, authentication required: what the check is there to see.",
         old="`--expect mail=2xx,4xx,5xx`, or no `-f`.",
         shown=(

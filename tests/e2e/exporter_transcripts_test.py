@@ -40,6 +40,8 @@ def module_of(plan, port, trust, secret_file):
             module["timeout"] = "1s"
         elif key in ("until", "helo", "protocol", "greylisting"):
             module[key] = value
+        elif key == "greylisting-pattern":
+            module.setdefault("greylisting_pattern", []).append(value)
         elif key in ("from", "to"):
             module.setdefault("mail", {})[key] = value.split(",") if key == "to" else value
         elif key in ("require", "forbid"):

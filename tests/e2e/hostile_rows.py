@@ -202,9 +202,12 @@ ROWS = (
     Row("H16", "shuts its side, still reads", "The connection is closed, as far as an answer goes.",
         (Peer("before the answer", peers.at_answer(peers.half_close), ANSWER_CLOSED, EVERYWHERE),
          Peer("inside the answer", peers.at_answer(peers.half_close_in_reply), ANSWER_CLOSED, EVERYWHERE))),
-    Row("H17", "421 at any step", "A refusal like another, QUIT or not; a limit on our address is WARNING.",
+    Row("H17", "421 at any step", "A refusal like another, QUIT or not; one whose text or enhanced status names a limit on our "
+        "address is WARNING, and so is any other 4yz that does.",
         scripts("banner-421", "421-at-ehlo", "starttls-421", "421-at-auth", "421-at-mail", "421-at-rcpt", "421-at-data",
-                "421-at-message", "banner-421-timeout", "banner-421-rate", "421-at-rcpt-rate", "ehlo-421-rate")),
+                "421-at-message", "banner-421-timeout", "banner-421-rate", "421-at-rcpt-rate", "ehlo-421-rate",
+                "limit-none-421", "limit-none-ports-busy", "limit-none-permanent", "limit-maximum-concurrent",
+                "limit-microsoft-651", "limit-mail", "limit-unusual-rate")),
     Row("H18", "refuses at the banner", "CRITICAL, then QUIT alone; with -e 220 a text with 220 in it is no 220 (WARNING, as any "
         "banner that -e does not name).",
         scripts("banner-554", "banner-521", "banner-220-in-the-text-only", "implicit-tls-554")),
@@ -295,7 +298,7 @@ ROWS = (
         scripts("auth-endless-challenges", "auth-challenge-after-plain", "auth-cancel-ignored"),
         (("tests/unit/dialogue_test.cc", "EndlessChallengesEnd", "the cap of eight rounds"),)),
     Row("H36", "challenges that are none", "auth_protocol; 12,288 bytes are a line's end.",
-        scripts("auth-bad-base64", "auth-cr-in-challenge", "auth-huge-challenge")),
+        scripts("auth-bad-base64", "auth-cr-in-challenge", "auth-huge-challenge", "auth-malformed-after-334")),
     Row("H37", "SCRAM by an impostor", "Iterations from 4096 to 600,000; without the server's signature no 235 counts.",
         (*scripts("auth-scram"),
          scram("2^31 iterations", "auth_limits", first=peers.iterations(2**31)),
@@ -356,6 +359,13 @@ ROWS = (
     Row("H56", "signals, EPIPE, ENOSPC", "SIGPIPE is ignored, a write that fails is exit 3.",
         elsewhere=((FAULTS, "Signals", "full disks, closed pipes, signals"),
                    ("tests/e2e/process_test.py", "test_output_that_nobody_takes_is_unknown", "the check's streams"))),
+    Row("H57", "our EHLO name is refused, early or late", "config, UNKNOWN, with the name as it was sent; a demand to say EHLO "
+        "at all, or a look-up that failed over there, is the server's affair.",
+        scripts("helo-command-rejected", "helo-requires-domain", "helo-at-the-dot", "helo-first", "helo-lookup-failed")),
+    Row("H58", "the codes of greylisting without its words", "A refusal like another: a dead milter says them too.",
+        scripts("rcpt-450-client-host", "rcpt-451-network", "message-451-milter", "rcpt-450-greylist-in-the-address",
+                "rcpt-450-greylisted", "rcpt-421-greylisted")),
+    Row("H59", "AUTH without a mechanism", "auth_not_offered, and that AUTH is there.", scripts("auth-bare-keyword")),
 )
 
 

@@ -4,11 +4,12 @@ import concurrent.futures
 import json
 import re
 
+from documents import ROOT
 from probe import run
 from reference_servers import GENERATED, filled, table
 
 # What is said of whole classes.
-BESIDES = ("as the ", "at the banner ", "at quit: ", "the state ")
+BESIDES = ("as the ", "at the banner ", "at quit: ", "the state ", "with a text ", "at ehlo HELO ")
 
 
 def explained(code):
@@ -33,14 +34,14 @@ def explained(code):
     # The check's sentences begin in a line of their own, at `with`, `at`, `as`, `the`.
     sentences = []
     for line in parts["the check"]:
-        begins = re.match(r"(?:with |as the |at the banner |at quit: |the state |over TLS: |at ehlo the check |\d{3}: )", line)
+        begins = re.match(r"(?:with |as the |at the banner |at quit: |the state |over TLS: |at ehlo HELO is tried|\d{3}(?:, \d{3})*: )", line)
         if begins or not sentences:
             sentences.append(line)
         else:
             sentences[-1] += " " + line
     return {"words": words, "source": title[2] or "", "class": " ".join(parts["class"]), "check": sentences,
             "typical": " ".join(parts.get("typical at", [])), "advice": " ".join(parts.get("advice", [])),
-            "subject": " ".join(parts.get("subject", []))}
+            "subject": " ".join(parts.get("subject", [])), "provider": " ".join(parts.get("provider", []))}
 
 
 def reply_codes_page(_servers=None):
@@ -86,26 +87,39 @@ def reply_codes_page(_servers=None):
     out += ["## Enhanced statuses", "",
             filled("An enhanced status (RFC 3463) stands in front of the text. Its first digit is the class of the reply: 2 "
                    "success, 4 for now, 5 for good; one of another class does not count and is noted. It refines the code "
-                   "and never overrules its class; 421 with any 4.7.x is WARNING (rate_limited). Those of "
-                   "vendors (5.7.509) are shown and not explained."), ""]
+                   "and never overrules its class. What else says that a client is too fast is in the "
+                   "[source](../common/smtp/rate_limit.cc), each text with who says it; a 5yz never does: senders give "
+                   "the mail up on it."), ""]
     registry = {}
     for status, one in known.items():
         if one and "not registered" not in one["words"]:
             klass, _, rest = status.partition(".")
             entry = registry.setdefault(rest, [one["words"], one["subject"], []])
             assert entry[:2] == [one["words"], one["subject"]], status
-            limited = "421: at every step WARNING (rate_limited)" in one["check"]
-            assert limited == status.startswith("4.7."), status
             more = {}  # what happens -> with which codes
             for line in one["check"]:
-                match = re.fullmatch(r"(\d{3}): (.*)", line)
-                if match and match[1] != "421":
+                match = re.fullmatch(r"([\d, ]+): (.*)", line)
+                if match:
                     more.setdefault(match[2], []).append(match[1])
                 assert match or line.startswith(("it refines", "the state ")), line
             entry[2] += [f"{status} with {' or '.join(with_codes)}: {what}" for what, with_codes in more.items()]
     rows = [(f"x.{rest}", words, subject, "; ".join(more)) for rest, (words, subject, more) in registry.items()]
-    out += [*table(("status", "meaning", "subject", "the check says"), rows), ""]
+    out += [*table(("status", "meaning", "subject", "the check says"), rows), "",
+            "### Providers' own", "",
+            filled("Some providers use an enhanced status in a sense of their own, registered or not. What to do:"), ""]
+    rows = []
+    for status in providers_statuses():
+        one = explained(status)
+        provider, _, meaning = one["provider"].partition(": ")
+        assert meaning and one["advice"], status
+        rows.append((status, provider, meaning, one["advice"]))
+    out += [*table(("status", "provider", "meaning", "advice"), rows), ""]
     return "\n".join(out)
+
+
+def providers_statuses():
+    source = (ROOT / "common/smtp/vendor_status.cc").read_text()
+    return [".".join(row) for row in re.findall(r"^    \{\{(\d), (\d), (\d+)\},", source, re.MULTILINE)]
 
 
 def check_words(one):
@@ -117,6 +131,10 @@ def whose(mine, codes):
     classes = {klass: {code for code in codes if code // 100 == klass} for klass in range(2, 6)}
     if len(codes) - len(mine) < 3:
         return "all codes but " + ", ".join(str(one) for one in sorted(set(codes) - mine))
-    whole = [klass for klass, every in classes.items() if every <= mine]
+    whole = {}
+    for klass, every in classes.items():
+        missing = sorted(every - mine)
+        if len(missing) < len(every) / 4:
+            whole[klass] = f"{klass}yz" + (" but " + ", ".join(map(str, missing)) if missing else "")
     rest = [str(code) for code in sorted(mine) if code // 100 not in whole]
-    return ", ".join([*(f"{klass}yz" for klass in whole), *rest])
+    return ", ".join([*whole.values(), *rest])

@@ -44,6 +44,7 @@ OPTIONS = {
     "command": lambda v: ["-C", v],
     "response": lambda v: ["-R", v],
     "greylisting": lambda v: ["--greylisting", v],
+    "greylisting-pattern": lambda v: ["--greylisting-pattern", v],
 }
 
 

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <utility>
 
+#include "common/smtp/greylisting.h"
+
 namespace smtpprobe {
 namespace {
 
@@ -136,6 +138,10 @@ class PlanReader {
       const std::optional<State> state = state_from_name(value);
       if (!state) return bad(setting, "a state");
       (key == "greylisting" ? plan_.dialogue.greylisting : plan_.timeout_state) = *state;
+    } else if (key == "greylisting-pattern") {
+      Result<ReplyRegex> pattern = parse_greylisting_pattern(value);
+      if (!pattern) return Unexpected(pattern.error());
+      dialogue.greylisting_patterns.push_back(std::move(*pattern));
     } else if (key == "require" || key == "forbid") {
       (key == "require" ? plan_.require_extensions : plan_.forbid_extensions) = words(value);
     } else {

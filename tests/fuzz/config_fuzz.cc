@@ -1,6 +1,7 @@
 // The YAML configuration. "@/" in the text stands for a folder with the files secret, token and
 // body, an empty line's worth each. What is taken is written by config_writer and read again as the
 // same configuration; no secret is in any text.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -73,6 +74,11 @@ bool same_plan(const ProbePlan& a, const ProbePlan& b) {
   return same_message && same_tls(a.tls, b.tls) && same_limits(a.total, b.total) &&
          a.port == b.port && a.ip == b.ip && a.source_address == b.source_address &&
          a.proxy == b.proxy && a.dialogue.greylisting == b.dialogue.greylisting &&
+         std::equal(x.greylisting_patterns.begin(), x.greylisting_patterns.end(),
+                    y.greylisting_patterns.begin(), y.greylisting_patterns.end(),
+                    [](const ReplyRegex& one, const ReplyRegex& other) {
+                      return one.pattern() == other.pattern();
+                    }) &&
          a.require_extensions == b.require_extensions &&
          a.forbid_extensions == b.forbid_extensions && x.protocol == y.protocol &&
          x.helo_name == y.helo_name && x.tls == y.tls && x.until == y.until && x.from == y.from &&

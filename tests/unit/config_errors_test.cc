@@ -48,7 +48,7 @@ const Bad kKeys[] = {
      "modules.m.timeot: unknown key; did you mean timeout? known here: protocol, timeout, helo, "
      "until, ip_protocol, source_address, proxy_protocol, tls, auth, mail, message, expect, "
      "require_extensions, "
-     "forbid_extensions, thresholds, greylisting"},
+     "forbid_extensions, thresholds, greylisting, greylisting_pattern"},
     {"modules:\n  submission:\n    tls:\n      mode: starttls\n      verfy: require\n", 5,
      "modules.submission.tls.verfy: unknown key; did you mean verify? known here: mode, verify, "
      "server_name, ca_file, "
@@ -140,6 +140,10 @@ const Bad kValues[] = {
     {"modules:\n  m:\n    proxy_protocol: v3\n", 3,
      "modules.m.proxy_protocol: got \"v3\", wanted one of v1"},
     {"modules:\n  m:\n    greylisting: unknown\n", 3, "modules.m.greylisting"},
+    {"modules:\n  m:\n    greylisting_pattern: 'a('\n", 3,
+     "modules.m.greylisting_pattern: got 'a(': "},
+    {"modules:\n  m:\n    greylisting_pattern: [later, '']\n", 3,
+     "modules.m.greylisting_pattern: got nothing"},
     {"modules:\n  m:\n    tls: {mode: ssl}\n", 3,
      "modules.m.tls.mode: got \"ssl\", wanted one of off"},
     {"modules:\n  m:\n    tls: {verify: yes}\n", 3, "modules.m.tls.verify: got \"yes\""},

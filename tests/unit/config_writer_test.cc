@@ -55,6 +55,12 @@ void expect_same_dialogue(const DialoguePlan& a, const DialoguePlan& b) {
   }
 }
 
+std::vector<std::string> patterns_of(const DialoguePlan& plan) {
+  std::vector<std::string> patterns;
+  for (const ReplyRegex& pattern : plan.greylisting_patterns) patterns.push_back(pattern.pattern());
+  return patterns;
+}
+
 void expect_same_module(const Module& a, const Module& b) {
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.timeout, b.timeout);
@@ -65,6 +71,7 @@ void expect_same_module(const Module& a, const Module& b) {
   EXPECT_EQ(a.plan.source_address, b.plan.source_address);
   EXPECT_EQ(a.plan.proxy, b.plan.proxy);
   EXPECT_EQ(a.plan.dialogue.greylisting, b.plan.dialogue.greylisting);
+  EXPECT_EQ(patterns_of(a.plan.dialogue), patterns_of(b.plan.dialogue));
   EXPECT_EQ(a.plan.require_extensions, b.plan.require_extensions);
   EXPECT_EQ(a.plan.forbid_extensions, b.plan.forbid_extensions);
   EXPECT_EQ(limits_of(a.plan.total), limits_of(b.plan.total));
@@ -136,6 +143,7 @@ modules:
     forbid_extensions: [AUTH]
     thresholds: {total: {warning: "2", critical: "@5:6"}, resolve: {warning: "~:0.5"}, rcpt: {critical: ":1"}}
     greylisting: critical
+    greylisting_pattern: ["^451 4\\.7\\.1 \"later\"", "come back"]
   secret:
     helo: probe.example.net
     auth: {mechanism: auto, username: "u: x", password_file: SECRET, token_file: TOKEN,
@@ -201,7 +209,8 @@ TEST(ConfigWriter, EveryKeyIsThere) {
                                      "require_extensions",
                                      "forbid_extensions",
                                      "thresholds",
-                                     "greylisting"}) {
+                                     "greylisting",
+                                     "greylisting_pattern"}) {
     EXPECT_NE(text.find(std::string(key) + ":"), std::string::npos) << key << "\n" << text;
   }
 }

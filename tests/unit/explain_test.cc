@@ -52,7 +52,7 @@ TEST(Explain, SaysWhatTheCheckMakesOfIt) {
   EXPECT_TRUE(says(explained("550"), "permanent failure"));
   EXPECT_TRUE(says(explained("250"), "elsewhere expected"));
   EXPECT_TRUE(says(explained("251"), "at rcpt expected, elsewhere WARNING"));
-  EXPECT_TRUE(says(explained("421"), "with 4.7.x: at every step WARNING (rate_limited)"));
+  EXPECT_TRUE(says(explained("421"), "names a limit: at every step WARNING (rate_limited)"));
   EXPECT_TRUE(says(explained("452"), "with 4.5.3: at banner"));
   EXPECT_TRUE(says(explained("501"), "at ehlo and ehlo_tls UNKNOWN (config)"));
   EXPECT_TRUE(says(explained("501"), "with 5.1.7 or 5.1.3: at mail and rcpt UNKNOWN (config)"));
@@ -67,15 +67,30 @@ TEST(Explain, SaysWhatTheCheckMakesOfIt) {
   EXPECT_FALSE(says(explained("221"), "at quit"));
 }
 
+TEST(Explain, SaysWhatAnOperatorMustDoAtLargeProviders) {
+  for (const char* code : {"534", "535", "5.7.139", "5.7.30", "5.7.57", "5.7.8", "5.7.9"}) {
+    EXPECT_TRUE(says(explained(code), "OAuth")) << code;
+    EXPECT_TRUE(says(explained(code), "XOAUTH2")) << code;
+  }
+  for (const char* code : {"534", "535", "5.7.8", "5.7.9"})
+    EXPECT_TRUE(says(explained(code), "app password")) << code;
+  for (const char* code : {"5.7.139", "5.7.30"})
+    EXPECT_TRUE(says(explained(code), "end of December 2026")) << code;
+  EXPECT_TRUE(
+      says(explained("5.7.30"), "provider:   Microsoft 365: Basic authentication has ended"));
+  EXPECT_TRUE(says(explained("5.7.30"), "REQUIRETLS support required (RFC 3463, IANA registry)"));
+  EXPECT_TRUE(says(explained("454"), "temporary failure"));
+  EXPECT_TRUE(says(explained("454"), "too many logins"));
+}
+
 TEST(Explain, EnhancedStatuses) {
   const std::string policy = explained("5.7.1");
   EXPECT_TRUE(says(policy, "5.7.1 delivery not authorized, message refused"));
   EXPECT_TRUE(says(policy, "security or policy"));
   EXPECT_TRUE(says(policy, "permanent failure"));
-  const std::string grey = explained("4.7.1");
-  EXPECT_TRUE(says(grey, "450: at rcpt, data and message WARNING (greylisted)"));
-  EXPECT_TRUE(says(grey, "--greylisting"));
-  EXPECT_TRUE(says(grey, "421: at every step WARNING (rate_limited)"));
+  EXPECT_FALSE(says(explained("4.7.1"), "greylisted"));
+  EXPECT_FALSE(says(explained("4.7.0"), "rate_limited"));
+  EXPECT_TRUE(says(explained("4.7.28"), "459: at every step WARNING (rate_limited)"));
   EXPECT_TRUE(says(explained("4.5.3"), "452: at"));
   EXPECT_TRUE(says(explained("5.1.3"), "501: at mail and rcpt UNKNOWN (config)"));
   EXPECT_TRUE(says(explained("5.7.57"), "not registered"));

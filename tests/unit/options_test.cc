@@ -494,6 +494,14 @@ TEST(Options, JudgementAndOutput) {
   EXPECT_EQ(options.plan.require_extensions, (std::vector<std::string>{"STARTTLS", "8BITMIME"}));
   EXPECT_EQ(options.plan.forbid_extensions, (std::vector<std::string>{"VRFY"}));
   EXPECT_EQ(options.output, OutputFormat::Json);
+  const Options words =
+      good({"mx", "--greylisting-pattern", "come back", "--greylisting-pattern=^451"});
+  ASSERT_EQ(words.plan.dialogue.greylisting_patterns.size(), 2U);
+  EXPECT_EQ(words.plan.dialogue.greylisting_patterns[1].pattern(), "^451");
+  EXPECT_TRUE(
+      bad({"mx", "--greylisting-pattern", "a("}).starts_with("--greylisting-pattern: got 'a(': "));
+  EXPECT_TRUE(bad({"mx", "--greylisting-pattern", ""})
+                  .starts_with("--greylisting-pattern: got nothing, expected a POSIX"));
   EXPECT_TRUE(bad({"mx", "--greylisting", "unknown"}).starts_with("--greylisting: got 'unknown'"));
   EXPECT_TRUE(bad({"mx", "--output", "xml"}).starts_with("--output: got 'xml'"));
   EXPECT_EQ(good({"mx", "--output-format", "multi-line"}).output, OutputFormat::Text);

@@ -211,6 +211,36 @@ TEST(Printable, AnyBytesGiveOneValidLineThatCanBeReadBack) {
   }
 }
 
+// A link is shown whole or not at all, whatever the limit.
+TEST(Printable, NeverCutsALink) {
+  const std::string link = "https://mx.test/why?a=1&b=2";
+  const std::string raw = "see " + link + " (" + link + ") now";
+  for (std::size_t max = 3; max <= raw.size() + 1; ++max) {
+    for (const std::string& cut : {shown(raw, max), printable_for_nagios(raw, max)}) {
+      ASSERT_LE(cut.size(), max);
+      std::string rest = cut;
+      for (std::size_t at = rest.find(link); at != std::string::npos; at = rest.find(link))
+        rest.erase(at, link.size());
+      EXPECT_EQ(rest.find("ht"), std::string::npos) << max << ": " << cut;
+    }
+  }
+  EXPECT_EQ(shown("a b http://mx.test/12345", 22), "a b ...");
+  EXPECT_EQ(shown("http://mx.test/" + std::string(100, 'x'), 50), "...");
+  EXPECT_EQ(shown("the http of it, at large", 20), "the http of it, a...");
+  EXPECT_EQ(before_link("ab https://c d", 5), 3U);
+  EXPECT_EQ(before_link("ab https://c d", 12), 12U);
+  EXPECT_EQ(before_link("ab https://c d", 3), 3U);
+  EXPECT_EQ(before_link("ab https://c", 12), 12U);
+}
+
+TEST(Printable, ABarInALinkIsEncoded) {
+  EXPECT_EQ(printable_for_nagios("a|b http://x/?q=a|b|c> d|e https://y|", kAll),
+            "a\xc2\xa6"
+            "b http://x/?q=a%7Cb%7Cc> d\xc2\xa6"
+            "e https://y%7C");
+  EXPECT_EQ(shown("http://x/|"), "http://x/|");
+}
+
 TEST(Printable, HugeInputIsCutEarly) {
   const std::string huge(1 << 20, '\x01');
   EXPECT_EQ(shown(huge, 256).size(), 255U);  // 63 escapes and the mark

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/smtp/greylisting.h"
+
 namespace smtpprobe {
 namespace {
 
@@ -204,50 +206,86 @@ TEST(Refusal, EveryCodeAtEveryStepFollowsTheTable) {
 
 TEST(Refusal, RateLimitsAtAnyStep) {
   for (const Step step : kReplyingSteps) {
-    for (const char* text : {"4.7.0 too many connections", "4.7.1 x", "4.7.28 x", "4.7.999 x"}) {
-      EXPECT_EQ(judged(step, reply(421, text)), (Judged{Reason::RateLimited, W}))
-          << step_name(step);
+    for (const int code : {421, 432, 450, 451, 452, 454}) {
+      for (const char* text : {"4.7.0 too many connections", "4.7.28 x", "Too much mail"}) {
+        EXPECT_EQ(judged(step, reply(code, text)), (Judged{Reason::RateLimited, W}))
+            << step_name(step) << " " << code;
+      }
     }
     const State plain = step == Step::Command || step == Step::Quit ? W : C;
-    for (const char* text : {"4.3.2 shutting down", "4.4.2 timeout", "closing", "5.7.0 x"}) {
+    for (const char* text :
+         {"4.3.2 shutting down", "4.4.2 timeout", "closing", "5.7.0 x", "4.7.0 System Problem"}) {
       EXPECT_EQ(judged(step, reply(421, text)), (Judged{Reason::Reply4xx, plain}))
           << step_name(step) << " " << text;
     }
+    EXPECT_NE(judged(step, reply(550, "5.7.28 rate limited")).reason, Reason::RateLimited);
   }
-  EXPECT_EQ(judged(Step::Mail, reply(450, "4.7.0 x")).reason, Reason::Reply4xx);
 }
 
-TEST(Refusal, GreylistingByStatusAndByWords) {
+TEST(Refusal, GreylistingByWordsAlone) {
   const std::vector<std::string> yes = {
-      "4.7.1 try later",        "4.7.0 wait",     "4.2.0 Recipient address rejected",
-      "4.3.2 not available",    "Greylisted",     "you are GREYLISTED, try again",
-      "gray-listing in action", "grey listed",    "4.5.1 graylist",
-      "grey grey-LIST",         "the Gray Lists", "x greylist",
+      "Greylisted",     "you are GREYLISTED, try again",
+      "grey listed",    "gray-listing in action",
+      "4.5.1 graylist", "grey grey-LIST",
+      "the Gray Lists", "<a@b.test>: Greylisted, see http://postgrey.schweikert.ch/",
+      "x greylist",
   };
   const std::vector<std::string> no = {
-      "4.7.2 try later", "4.3.0 x",      "4.2.1 x",   "grey",    "gre ylist",
-      "grey  list",      "grey--listed", "greyhound", "graylis", "blacklisted",
-      "grey_list",       "4.7.10 x",     "",          "5.7.1 x", "grey-",
+      "4.7.1 try later", "4.7.0 wait", "4.2.0 rejected", "4.3.2 not available",
+      "4.7.2 try later", "4.3.0 x",    "4.2.1 x",        "grey",
+      "gre ylist",       "grey  list", "grey--listed",   "greyhound",
+      "graylis",         "grey-",      "blacklisted",    "grey_list",
+      "4.7.10 x",        "",           "5.7.1 x",        "<greylist@b.test>: busy",
+      "a@greylist.test",
   };
   for (const Step step : kReplyingSteps) {
     const bool here = step == Step::Rcpt || step == Step::Data || step == Step::Message;
-    for (const int code : {450, 451}) {
+    for (const int code : {421, 450, 451, 452, 454}) {
       for (const std::string& text : yes) {
-        const Judged got = judged(step, reply(code, text));
-        EXPECT_EQ(got.reason == Reason::Greylisted, here) << step_name(step) << " " << text;
-        EXPECT_EQ(got.state == W, here || (step == Step::Command || step == Step::Quit)) << text;
+        EXPECT_EQ(judged(step, reply(code, text)).reason == Reason::Greylisted, here)
+            << step_name(step) << " " << code << " " << text;
       }
       for (const std::string& text : no) {
         EXPECT_NE(judged(step, reply(code, text)).reason, Reason::Greylisted) << text;
       }
     }
-    for (const int code : {421, 452, 454, 550, 250}) {
+    for (const int code : {550, 250}) {
       EXPECT_NE(judged(step, reply(code, "greylisted")).reason, Reason::Greylisted) << code;
     }
   }
   Reply lines = reply(451, "4.3.0 sorry");
   lines.lines.emplace_back("4.3.0 greylisted for 300 s");
   EXPECT_EQ(judged(Step::Rcpt, lines).reason, Reason::Greylisted);
+}
+
+TEST(Refusal, GreylistingByAServersOwnWords) {
+  const std::vector<ReplyRegex> patterns = {*parse_greylisting_pattern("come (back|again)"),
+                                            *parse_greylisting_pattern("^451 4\\.7\\.1 ")};
+  const auto is_one = [&patterns](Step step, const Reply& said) {
+    return refusal_reason(step, said, false, patterns) == Reason::Greylisted;
+  };
+  EXPECT_TRUE(is_one(Step::Rcpt, reply(450, "please come back")));
+  EXPECT_TRUE(is_one(Step::Message, reply(451, "4.7.1 milter")));
+  EXPECT_FALSE(is_one(Step::Rcpt, reply(450, "4.7.1 milter")));
+  EXPECT_FALSE(is_one(Step::Rcpt, reply(450, "Come Back")));
+  EXPECT_FALSE(is_one(Step::Mail, reply(450, "please come back")));
+  EXPECT_FALSE(is_one(Step::Rcpt, reply(550, "please come back")));
+  EXPECT_FALSE(parse_greylisting_pattern(""));
+  EXPECT_FALSE(parse_greylisting_pattern("a("));
+}
+
+TEST(Refusal, OfOurNameAtAnyStep) {
+  for (const Step step : kReplyingSteps) {
+    const bool here = step != Step::Command && step != Step::Quit;
+    for (const int code : {421, 450, 501, 504, 550, 554}) {
+      const Judged got = judged(step, reply(code, "<x>: Helo command rejected: Host not found"));
+      EXPECT_EQ(got.reason == Reason::Config, here) << step_name(step) << " " << code;
+      EXPECT_EQ(got.state == U, here) << step_name(step) << " " << code;
+    }
+    for (const int code : {500, 502, 503, 530}) {
+      EXPECT_NE(judged(step, reply(code, "EHLO rejected, invalid HELO")).reason, Reason::Config);
+    }
+  }
 }
 
 TEST(Refusal, TooManyRecipientsIsAWarning) {

@@ -262,11 +262,13 @@ TEST(ReplyParser, ReadsOneReplyAfterTheOther) {
 
 TEST(Reply, JoinsItsLines) {
   const Reply reply{250, {"2.0.0 a", "2.0.0 b", ""}, std::nullopt, Note::None};
-  EXPECT_EQ(reply.text(), "2.0.0 a 2.0.0 b ");
+  EXPECT_EQ(reply.text(), "2.0.0 a b ");
   EXPECT_EQ(reply.wire(), "250-2.0.0 a\n250-2.0.0 b\n250 ");
   const Reply one{250, {"ok"}, std::nullopt, Note::None};
   EXPECT_EQ(one.text(), "ok");
   EXPECT_EQ(one.wire(), "250 ok");
+  const Reply two{550, {"a", "5.1.1 b", "5.1.1", "5.7.1 c", "5.1.1  d"}, std::nullopt, Note::None};
+  EXPECT_EQ(two.text(), "a 5.1.1 b 5.7.1 c 5.1.1  d");
   EXPECT_EQ(Reply().text(), "");
   EXPECT_EQ(Reply().wire(), "");
 }

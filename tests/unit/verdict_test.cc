@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/probe/printable.h"
+
 namespace smtpprobe {
 namespace {
 
@@ -92,14 +94,15 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         ReplyCase{Step::Banner, 554, "5.7.1 blocked", State::Critical, Reason::Reply5xx},
         ReplyCase{Step::Banner, 521, "never", State::Critical, Reason::Reply5xx},
-        ReplyCase{Step::Banner, 421, "4.7.0 too many", State::Warning, Reason::RateLimited},
+        ReplyCase{Step::Banner, 421, "4.7.0 too many connections", State::Warning,
+                  Reason::RateLimited},
         ReplyCase{Step::Banner, 421, "4.3.2 shutting down", State::Critical, Reason::Reply4xx},
         ReplyCase{Step::Banner, 421, "busy", State::Critical, Reason::Reply4xx},
         ReplyCase{Step::Banner, 450, "4.3.2 later", State::Critical, Reason::Reply4xx},
         ReplyCase{Step::Banner, 250, "what", State::Critical, Reason::ReplyUnexpected},
         ReplyCase{Step::Ehlo, 550, "5.7.1 go away", State::Critical, Reason::Reply5xx},
         ReplyCase{Step::Ehlo, 501, "bad name", State::Unknown, Reason::Config},
-        ReplyCase{Step::Ehlo, 421, "4.7.0 limit", State::Warning, Reason::RateLimited},
+        ReplyCase{Step::Ehlo, 421, "4.7.28 limit", State::Warning, Reason::RateLimited},
         ReplyCase{Step::Starttls, 454, "no key", State::Critical, Reason::StarttlsRefused},
         ReplyCase{Step::Starttls, 502, "no", State::Critical, Reason::StarttlsRefused},
         ReplyCase{Step::Auth, 535, "5.7.8 wrong", State::Critical, Reason::AuthRejected},
@@ -113,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         ReplyCase{Step::Mail, 501, "5.5.4 syntax", State::Critical, Reason::Reply5xx},
         ReplyCase{Step::Rcpt, 550, "5.1.1 unknown", State::Critical, Reason::Reply5xx},
         ReplyCase{Step::Rcpt, 450, "4.7.1 greylisted", State::Warning, Reason::Greylisted},
-        ReplyCase{Step::Rcpt, 451, "4.7.1 wait", State::Warning, Reason::Greylisted},
+        ReplyCase{Step::Rcpt, 451, "4.7.1 wait", State::Critical, Reason::Reply4xx},
         ReplyCase{Step::Rcpt, 451, "Greylisting in action", State::Warning, Reason::Greylisted},
         ReplyCase{Step::Rcpt, 450, "4.2.1 busy", State::Warning, Reason::Reply4xx},
         ReplyCase{Step::Rcpt, 451, "4.3.0 broken", State::Critical, Reason::Reply4xx},
@@ -124,9 +127,9 @@ INSTANTIATE_TEST_SUITE_P(
         ReplyCase{Step::Rcpt, 501, "5.1.3 bad address", State::Unknown, Reason::Config},
         ReplyCase{Step::Data, 554, "no valid recipients", State::Critical, Reason::Reply5xx},
         ReplyCase{Step::Data, 250, "ok", State::Critical, Reason::ReplyUnexpected},
-        ReplyCase{Step::Data, 450, "4.7.1 later", State::Warning, Reason::Greylisted},
+        ReplyCase{Step::Data, 450, "4.7.1 Gray List", State::Warning, Reason::Greylisted},
         ReplyCase{Step::Message, 552, "5.3.4 too big", State::Critical, Reason::Reply5xx},
-        ReplyCase{Step::Message, 451, "4.7.1 milter", State::Warning, Reason::Greylisted},
+        ReplyCase{Step::Message, 451, "4.7.1 milter", State::Critical, Reason::Reply4xx},
         ReplyCase{Step::Message, 451, "4.3.0 queue", State::Critical, Reason::Reply4xx},
         ReplyCase{Step::Command, 550, "no", State::Warning, Reason::Reply5xx},
         ReplyCase{Step::Command, 450, "no", State::Warning, Reason::Reply4xx}));
@@ -190,8 +193,24 @@ TEST(Verdict, GreylistingIsTheUsersChoice) {
   ProbePlan plan;
   for (const State state : {State::Ok, State::Warning, State::Critical}) {
     plan.dialogue.greylisting = state;
-    EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 wait")).state, state);
+    EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 greylisted")).state, state);
   }
+}
+
+TEST(Verdict, ARefusedHeloNameIsNamedAsItWasSent) {
+  ProbePlan plan;
+  plan.dialogue.helo_name = "probe.example.net";
+  const std::string text = "504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname";
+  ProbeResult result = refused(Step::Rcpt, 504, text.substr(4));
+  const auto words = [&] { return judge(plan, result).findings.at(0).text; };
+  const std::string fault = " (the probe's own configuration is at fault: ";
+  EXPECT_EQ(words(), text + fault + "EHLO probe.example.net is refused)");
+  result.notes |= Note::HeloFallback;
+  EXPECT_EQ(words(), text + fault + "HELO probe.example.net is refused)");
+  plan.dialogue.protocol = Protocol::Lmtp;
+  EXPECT_EQ(words(), text + fault + "LHLO probe.example.net is refused)");
+  plan.dialogue.helo_name = std::string(255, 'n');
+  EXPECT_LE(words().size(), kFirstLineTextBytes + 160);
 }
 
 TEST(Verdict, ABannerAgainstTheTextAskedForIsAWarning) {
@@ -225,11 +244,11 @@ TEST(Verdict, AgainstAnExpectationTheUsualStatesDoNotHold) {
   ProbePlan plan;
   plan.dialogue.expect[Step::Rcpt] = {pattern("550")};
   plan.dialogue.greylisting = State::Ok;
-  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 wait")).state, State::Warning);
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.7.1 greylisted")).state, State::Warning);
   EXPECT_EQ(judge(plan, refused(Step::Rcpt, 450, "4.2.1 busy")).state, State::Critical);
   EXPECT_EQ(judge(plan, refused(Step::Rcpt, 252, "maybe")).state, State::Critical);
   EXPECT_EQ(judge(plan, refused(Step::Rcpt, 501, "5.1.3 bad")).state, State::Unknown);
-  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 421, "4.7.0 limit")).state, State::Warning);
+  EXPECT_EQ(judge(plan, refused(Step::Rcpt, 421, "4.7.0 rate limit")).state, State::Warning);
   plan.dialogue.expect[Step::Command] = {pattern("250")};
   EXPECT_EQ(judge(plan, refused(Step::Command, 550, "no")).state, State::Critical);
 }
@@ -339,7 +358,7 @@ TEST(Verdict, QuitIsOutsideTheResponseTime) {
 TEST(Verdict, TheWorseStateWinsAndTheRefusalIsNamedFirst) {
   ProbePlan plan;
   plan.total = limits(nullptr, "0.001");
-  const Verdict verdict = judge(plan, refused(Step::Rcpt, 450, "4.7.1 wait"));
+  const Verdict verdict = judge(plan, refused(Step::Rcpt, 450, "4.7.1 greylisted"));
   EXPECT_EQ(verdict.state, State::Critical);
   ASSERT_EQ(verdict.findings.size(), 2U);
   EXPECT_EQ(verdict.findings[0].reason, Reason::Greylisted);
