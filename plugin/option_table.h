@@ -45,6 +45,7 @@ enum class OptionId : std::uint8_t {
   ClientCert,
   ClientKey,
   TlsMinVersion,
+  TlsLegacy,
   Certificate,
   IgnoreCertificateExpiration,
   Authtype,
