@@ -35,6 +35,8 @@ std::string heading(const ProbeRecord& record) {
     out += "at " + clean(endpoint_text(record.result.endpoint)) + '\n';
   if (record.result.step(Step::Banner) != nullptr)
     out += fmt::format("timed by {}\n", timed_by(record.result));
+  for (const std::string_view note : note_names(record.result.notes))
+    out += fmt::format("note {}\n", note);
   if (record.result.waited > Duration::zero())
     out += fmt::format("waited {}s for its turn at this address\n",
                        fixed_seconds(record.result.waited, 6));

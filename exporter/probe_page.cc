@@ -134,7 +134,10 @@ std::string facts(const ProbeRecord& record) {
   for (const AddressAttempt& attempt : result.failed_attempts)
     out += fact("Tried before", escaped(attempt.address) + ": " +
                                     escaped(failure_words(attempt.reason, attempt.detail)));
-  return out + tls_facts(result) + "</dl>\n";
+  std::string notes;
+  for (const std::string_view note : note_names(result.notes))
+    notes.append(notes.empty() ? "" : ", ").append(note);
+  return out + tls_facts(result) + fact("Notes", notes) + "</dl>\n";
 }
 
 // A verdict's texts are sanitised: a second time the escapes would be escaped.

@@ -38,6 +38,7 @@ std::string depth_reached(const ProbeResult& result) {
   }
   if (result.tls && result.tls->established()) {
     text += ", " + printable_for_nagios(result.tls->version, kCertificateTextBytes);
+    if (has(result.notes, Note::TlsLegacy)) text += ", legacy TLS accepted";
   }
   if (has(result.notes, Note::HeloFallback)) {
     const std::string code = refused_ehlo_code(result);

@@ -109,6 +109,9 @@ constexpr std::array kRows = {
               "Key of the client certificate (PEM). Default: in the certificate's file."},
     OptionRow{Id::TlsMinVersion, 0, "tls-min-version", "", Arg::Required, "VERSION", kOnce,
               Rival::None, "Lowest TLS version to accept: 1.0, 1.1, 1.2 or 1.3."},
+    OptionRow{Id::TlsLegacy, 0, "tls-legacy", "", Arg::None, "", kOnce, Rival::None,
+              "Accept legacy servers: TLS 1.0, SHA-1, Diffie-Hellman groups and keys of 1024 bits, "
+              "no secure renegotiation (RFC 5746). Shown as a note."},
     OptionRow{Id::Certificate, 'D', "certificate", "", Arg::Required, "W[,C]", kOnce, Rival::None,
               "Days before a certificate of the chain expires: WARNING below W, CRITICAL below C "
               "(0). Means --starttls where neither that nor --ssl is given."},

@@ -46,6 +46,7 @@ enum class OptionId : std::uint8_t {
   ClientCert,
   ClientKey,
   TlsMinVersion,
+  TlsLegacy,
   Certificate,
   IgnoreCertificateExpiration,
   Authtype,

@@ -290,6 +290,8 @@ Done apply(Draft& draft, Id id, Value value) {
       return non_empty(value, plan.tls.key_file, "a file");
     case Id::TlsMinVersion:
       return tls_min_version(draft, value);
+    case Id::TlsLegacy:
+      return set(plan.tls.legacy, true);
     case Id::Certificate:
       return into(parse_expiry(value), plan.tls.expiry);
     case Id::IgnoreCertificateExpiration:

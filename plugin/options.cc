@@ -297,7 +297,7 @@ void settle_time(Draft& draft) {
 Result<void> check(const Options& options) {
   const Result<void> good = check_plan(options.plan);
   if (good) return {};
-  constexpr std::array<std::pair<std::string_view, Id>, 18> kPlaces = {{
+  constexpr std::array<std::pair<std::string_view, Id>, 20> kPlaces = {{
       {"until", Id::Until},
       {"a recipient", Id::To},
       {"auth", Id::Authtype},
@@ -308,6 +308,8 @@ Result<void> check(const Options& options) {
       {"certificate verification", Id::TlsVerify},
       {"certificate expiry", Id::Certificate},
       {"a minimum TLS", Id::TlsMinVersion},
+      {"legacy TLS", Id::TlsLegacy},
+      {"a name for the certificate", Id::TlsName},
       {"a unix socket takes no source", Id::Source},
       {"a unix socket", Id::Hostname},
       {"target", Id::Hostname},

@@ -145,6 +145,7 @@ void write_tls(Writer& out, const ProbePlan& plan) {
   out.text("cert_file", tls.cert_file);
   out.text("key_file", tls.key_file);
   if (tls.min_version) out.word("min_version", tls_version_name(*tls.min_version));
+  if (tls.legacy) out.word("legacy", "true");
   if (tls.expiry) write_expiry(out, *tls.expiry);
   out.end();
 }

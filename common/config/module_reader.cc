@@ -44,6 +44,7 @@ void read_tls(Section& module, ProbePlan& plan) {
         fmt::format("got \"{}\", wanted TLS1.0, TLS1.1, TLS1.2 or TLS1.3", printable(text, 80)));
   };
   if (section.read("min_version", version, parse_version)) tls.min_version = version;
+  section.choose<bool>("legacy", tls.legacy, {{"true", true}, {"false", false}});
   if (const YamlEntry* expiry = section.map("expiry")) {
     Section limits(section.faults(), expiry->value, section.path("expiry"), expiry->line);
     Duration warning{};

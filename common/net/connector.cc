@@ -14,6 +14,8 @@
 #include <cstring>
 #include <utility>
 
+#include "common/net/channel_error.h"
+
 namespace smtpprobe {
 namespace asio = boost::asio;
 namespace {
@@ -21,14 +23,6 @@ namespace {
 constexpr auto kFullBacklogPause = std::chrono::milliseconds(20);
 
 Instant now() { return std::chrono::steady_clock::now(); }
-
-std::string words_of(int error) {
-  const char* words = ::strerrordesc_np(error);
-  std::string text = words != nullptr ? words : "error " + std::to_string(error);
-  // As a part of our sentence; an abbreviation stays as it is.
-  if (text.size() > 1 && text[1] >= 'a' && text[1] <= 'z') text[0] |= 0x20;
-  return text;
-}
 
 bool is_local(const sockaddr& address) {
   if (address.sa_family == AF_INET6) {
@@ -61,31 +55,29 @@ struct Fault {
 
 Fault fault_of(int error, const SocketAddress& peer, Duration waited) {
   const std::string whom = peer.words();
-  switch (error) {
-    case ECONNREFUSED:
-      return {Reason::ConnectionRefused, "connection refused by " + whom};
-    case ENOENT:
-    case ENOTDIR:
-      if (peer.family() != AF_UNIX) break;
-      return {Reason::ConnectionRefused, "no such socket " + whom};
-    case ENETUNREACH:
-      if (!host_has(peer.ip_version() == 6 ? AF_INET6 : AF_INET))
-        return {Reason::LocalError, "this host has no IPv" + std::to_string(peer.ip_version()) +
-                                        ", cannot connect to " + whom};
-      [[fallthrough]];
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-    case EPROTO:
-    case ENOPROTOOPT:
-      return {Reason::HostUnreachable, "cannot reach " + whom + ": " + words_of(error)};
-    case ECONNRESET:
-      return {Reason::ConnectionReset, "connection reset by " + whom};
-    case ETIMEDOUT:
-      return {Reason::ConnectTimeout, "no answer from " + whom + " in " + seconds_words(waited)};
+  if (peer.family() == AF_UNIX && (error == ENOENT || error == ENOTDIR))
+    return {Reason::ConnectionRefused, "no such socket " + whom};
+  if (error == ENETUNREACH && !host_has(peer.ip_version() == 6 ? AF_INET6 : AF_INET))
+    return {Reason::LocalError, "this host has no IPv" + std::to_string(peer.ip_version()) +
+                                    ", cannot connect to " + whom};
+  // ICMPv6 of a router whose policy prohibits the way is EACCES; ICMP for IPv4 is EHOSTUNREACH.
+  if (error == EACCES && peer.ip_version() == 6)
+    return {Reason::HostUnreachable, "cannot reach " + whom + ": administratively prohibited"};
+  const Reason reason = reason_of_errno(error, ChannelPhase::Connecting);
+  switch (reason) {
+    case Reason::ConnectionRefused:
+      return {reason, "connection refused by " + whom};
+    case Reason::ConnectionClosed:
+      return {reason, "connection closed by " + whom};
+    case Reason::ConnectionReset:
+      return {reason, "connection reset by " + whom};
+    case Reason::ConnectTimeout:
+      return {reason, "no answer from " + whom + " in " + seconds_words(waited)};
+    case Reason::HostUnreachable:
+      return {reason, "cannot reach " + whom + ": " + words_of_errno(error)};
     default:
-      break;
+      return {Reason::LocalError, "cannot connect to " + whom + ": " + words_of_errno(error)};
   }
-  return {Reason::LocalError, "cannot connect to " + whom + ": " + words_of(error)};
 }
 
 // errno of what went wrong, 0 when connected, EINPROGRESS when that is still to come.

@@ -19,19 +19,6 @@ constexpr std::size_t kReadBytes = 4096;
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-// What the dialogue takes for an end of the channel; a handshake is long over.
-Reason channel_reason(Reason reason) {
-  switch (reason) {
-    case Reason::ConnectionClosed:
-    case Reason::ConnectionReset:
-    case Reason::LocalError:
-    case Reason::TlsAlert:
-      return reason;
-    default:
-      return Reason::TlsRecord;
-  }
-}
-
 // Where no descriptor is left, the trusted certificates cannot be read.
 void blame_ourselves(TlsFacts& facts) {
   for (CertificateProblem& problem : facts.problems) {
@@ -187,6 +174,7 @@ void Conversation::handshake_ended(const IoResult& outcome) {
   if (outcome.state == IoState::Done) {
     report.detail = facts.version + ", " + facts.cipher;
     const CertificateProblem* problem = first_problem(facts, plan_.tls.ignore_expiration);
+    if (plan_.tls.legacy) dialogue_.add_note(Note::TlsLegacy);
     report.verified = facts.checked && facts.established() && problem == nullptr;
     if (facts.checked && problem != nullptr) {
       report.certificate = problem->reason;
@@ -208,8 +196,7 @@ void Conversation::channel_ended(IoResult outcome) {
     return dialogue_.on_channel_end(Reason::ProbeRejected,
                                     words_of_wait() + ", then the server had gone", outcome.at);
   if (outcome.no_close_notify) dialogue_.add_note(Note::NoCloseNotify);
-  const Reason how = transport_.tls() != nullptr ? channel_reason(outcome.reason) : outcome.reason;
-  dialogue_.on_channel_end(how, std::move(outcome.detail), outcome.at);
+  dialogue_.on_channel_end(outcome.reason, std::move(outcome.detail), outcome.at);
 }
 
 void Conversation::out_of_time() {

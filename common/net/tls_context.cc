@@ -15,6 +15,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/net/channel_error.h"
 #include "common/net/openssl_start.h"
 #include "common/probe/target.h"
 
@@ -45,6 +46,12 @@ Reason problem_reason(int x509_error) {
   }
 }
 
+// Keys and digests below the security level.
+bool is_too_weak(int x509_error) {
+  return x509_error == X509_V_ERR_EE_KEY_TOO_SMALL || x509_error == X509_V_ERR_CA_KEY_TOO_SMALL ||
+         x509_error == X509_V_ERR_CA_MD_TOO_WEAK;
+}
+
 void free_record(void*, void* record, CRYPTO_EX_DATA*, int, long, void*) {
   delete static_cast<TlsSessionRecord*>(record);
 }
@@ -68,7 +75,9 @@ int note_problem(int ok, X509_STORE_CTX* store) {
       record->problems.begin(), record->problems.end(),
       [&](const auto& problem) { return problem.reason == reason && problem.depth == depth; });
   if (!known) {
-    record->problems.push_back({reason, depth, X509_verify_cert_error_string(code)});
+    std::string words = X509_verify_cert_error_string(code);
+    if (!record->legacy && is_too_weak(code)) words += legacy_hint(LegacyHelp::Yes);
+    record->problems.push_back({reason, depth, std::move(words)});
   }
   return 1;
 }
@@ -83,7 +92,8 @@ int refuse_passphrase(char*, int, int, void*) { return -1; }
 std::string openssl_words() {
   const unsigned long code = ERR_get_error();
   ERR_clear_error();
-  return code == 0 ? "unreadable for OpenSSL" : openssl_reason(code);
+  if (code == 0) return "unreadable for OpenSSL";
+  return openssl_reason(code) + legacy_hint(legacy_help(code, TlsPhase::BeforeServerHello));
 }
 
 // `what` is the plan's own word, as in the configuration; who has others puts theirs in its place.
@@ -205,7 +215,17 @@ Result<void> load_client_certificate(SSL_CTX* context, const TlsPlan& plan) {
   return load_client_key(context, plan);
 }
 
-void set_versions(SSL_CTX* context, TlsVersion minimum) {
+// Everything that old servers need: level 0 takes small keys and groups, MD5 and SHA-1, in the
+// handshake and in certificates; anonymous ciphers stay out.
+void accept_legacy_servers(SSL_CTX* context) {
+  SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+  SSL_CTX_set_security_level(context, 0);
+  SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);  // no RFC 5746
+}
+
+void set_versions(SSL_CTX* context, const TlsPlan& plan) {
+  if (plan.legacy) return accept_legacy_servers(context);
+  const TlsVersion minimum = plan.min_version.value_or(TlsVersion::Tls1_2);
   SSL_CTX_set_min_proto_version(context, protocol_number(minimum));
   if (minimum == TlsVersion::Tls1_0 || minimum == TlsVersion::Tls1_1) {
     // Their handshake signs with SHA-1 and MD5, which level 0 alone lets pass; certificates are
@@ -256,7 +276,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::create(const TlsPlan& plan
   start_openssl();
   ContextHandle context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (!context) return error("TLS cannot be set up: " + openssl_words());
-  set_versions(context.get(), plan.min_version.value_or(TlsVersion::Tls1_2));
+  set_versions(context.get(), plan);
   set_modes(context.get());
   const bool checked = verify != TlsVerify::Off;
   if (checked) {
@@ -269,8 +289,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::create(const TlsPlan& plan
   }
   Result<void> own = load_client_certificate(context.get(), plan);
   if (!own) return tl::unexpected(own.error());
-  return std::shared_ptr<const TlsContext>(
-      new TlsContext(context.release(), plan.server_name, checked));
+  return std::shared_ptr<const TlsContext>(new TlsContext(context.release(), plan, checked));
 }
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
@@ -283,6 +302,8 @@ SslSession TlsContext::new_session(const std::string& host) const {
   const bool ip = is_ip_literal(wanted);
   const std::string name = reference_name(wanted, ip);
   record->checked = checked_;
+  record->legacy = legacy_;
+  record->chosen_version = chosen_version_;
   if (!name.empty() && !ip) {
     if (!send_server_name(ssl.get(), name)) return nullptr;
     record->server_name = name;

@@ -25,6 +25,8 @@ struct TlsSessionRecord {
   std::string server_name;   // the SNI; empty: none
   std::string checked_name;  // DNS name or IP address the certificate is held against
   bool checked = false;
+  bool legacy = false;                       // the plan's: limits for old servers are lifted
+  bool chosen_version = false;               // the plan names the lowest version
   std::vector<CertificateProblem> problems;  // as met, one per reason and depth
 };
 
@@ -52,12 +54,18 @@ class TlsContext {
   SSL_CTX* native() const { return context_; }  // owned by this
 
  private:
-  TlsContext(SSL_CTX* context, std::string server_name, bool checked)
-      : context_(context), server_name_(std::move(server_name)), checked_(checked) {}
+  TlsContext(SSL_CTX* context, const TlsPlan& plan, bool checked)
+      : context_(context),
+        server_name_(plan.server_name),
+        checked_(checked),
+        legacy_(plan.legacy),
+        chosen_version_(plan.min_version.has_value()) {}
 
   SSL_CTX* context_;
   std::string server_name_;
   bool checked_;
+  bool legacy_;
+  bool chosen_version_;
 };
 
 }  // namespace smtpprobe

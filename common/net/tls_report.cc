@@ -6,11 +6,10 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "common/net/certificate.h"
+#include "common/net/channel_error.h"
 #include "common/net/openssl_start.h"
 #include "common/net/tls_context.h"
 
@@ -85,83 +84,10 @@ unsigned long telling_error(const std::vector<unsigned long>& errors) {
   return errors.front();
 }
 
-bool is_version(int reason) {
-  switch (reason) {
-    case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_UNSUPPORTED_SSL_VERSION:
-    case SSL_R_UNKNOWN_SSL_VERSION:
-    case SSL_R_WRONG_SSL_VERSION:
-    case SSL_R_VERSION_TOO_LOW:
-    case SSL_R_VERSION_TOO_HIGH:
-    case SSL_R_BAD_PROTOCOL_VERSION_NUMBER:
-    case SSL_R_NO_PROTOCOLS_AVAILABLE:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Faults of the record layer: before the server's first message they mean that it speaks no TLS.
-bool is_framing(int reason) {
-  switch (reason) {
-    case SSL_R_WRONG_VERSION_NUMBER:
-    case SSL_R_HTTP_REQUEST:
-    case SSL_R_HTTPS_PROXY_REQUEST:
-    case SSL_R_PACKET_LENGTH_TOO_LONG:
-    case SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
-    case SSL_R_DATA_LENGTH_TOO_LONG:
-    case SSL_R_BAD_RECORD_TYPE:
-    case SSL_R_RECORD_LENGTH_MISMATCH:
-    case SSL_R_RECORD_TOO_SMALL:
-    case SSL_R_UNEXPECTED_RECORD:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool is_record(int reason) {
-  switch (reason) {
-    case SSL_R_DECRYPTION_FAILED:
-    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
-    case SSL_R_BLOCK_CIPHER_PAD_IS_WRONG:
-    case SSL_R_NOT_ON_RECORD_BOUNDARY:
-    case SSL_R_MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA:
-    case SSL_R_APP_DATA_IN_HANDSHAKE:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool is_certificate(int reason) {
-  switch (reason) {
-    case SSL_R_CERT_LENGTH_MISMATCH:
-    case SSL_R_UNABLE_TO_FIND_PUBLIC_KEY_PARAMETERS:
-    case SSL_R_UNKNOWN_CERTIFICATE_TYPE:
-    case SSL_R_BAD_ECPOINT:
-      return true;
-    default:
-      return false;
-  }
-}
-
 TlsFailure system_failure(int sys_errno) {
-  switch (sys_errno) {
-    case 0:
-      return {Reason::ConnectionClosed, "connection closed without a TLS close"};
-    case ECONNRESET:
-    case ECONNABORTED:
-    case EPIPE:
-      return {Reason::ConnectionReset, std::strerror(sys_errno)};
-    case ETIMEDOUT:
-      return {Reason::Timeout, std::strerror(sys_errno)};
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-      return {Reason::HostUnreachable, std::strerror(sys_errno)};
-    default:
-      return {Reason::LocalError, std::strerror(sys_errno)};
-  }
+  if (sys_errno == 0) return {Reason::ConnectionClosed, "connection closed without a TLS close"};
+  const Reason reason = reason_of_errno(sys_errno, ChannelPhase::Established);
+  return {reason, detail_of_errno(sys_errno, reason)};
 }
 
 // OpenSSL 3.0 has no names for the alerts that came with TLS 1.3.
@@ -178,11 +104,6 @@ std::string alert_name(int number) {
   }
 }
 
-TlsFailure alert_failure(int number) {
-  const Reason reason = number == SSL_AD_PROTOCOL_VERSION ? Reason::TlsVersion : Reason::TlsAlert;
-  return {reason, fmt::format("{} (alert {})", alert_name(number), number)};
-}
-
 // Whether the failing message was the server's certificate: ASN.1 errors belong to it then.
 bool in_certificate(const SSL* ssl, const std::vector<unsigned long>& errors) {
   const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
@@ -192,9 +113,19 @@ bool in_certificate(const SSL* ssl, const std::vector<unsigned long>& errors) {
   });
 }
 
-bool before_server_hello(const SSL* ssl) {
+TlsPhase phase_of(const SSL* ssl) {
+  if (SSL_is_init_finished(ssl) == 1) return TlsPhase::Established;
   const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
-  return state == TLS_ST_BEFORE || state == TLS_ST_CW_CLNT_HELLO;
+  const bool before = state == TLS_ST_BEFORE || state == TLS_ST_CW_CLNT_HELLO;
+  return before ? TlsPhase::BeforeServerHello : TlsPhase::Handshake;
+}
+
+// Names the option that accepts such a server, unless the plan has it or rules it out.
+std::string hint_for(const SSL* ssl, unsigned long code, Reason reason) {
+  const TlsSessionRecord* const record = tls_session_record(ssl);
+  if (record == nullptr || record->legacy) return {};
+  if (reason == Reason::TlsVersion && record->chosen_version) return {};
+  return legacy_hint(legacy_help(code, phase_of(ssl)));
 }
 
 TlsFailure protocol_failure(const SSL* ssl, const std::vector<unsigned long>& errors) {
@@ -205,20 +136,21 @@ TlsFailure protocol_failure(const SSL* ssl, const std::vector<unsigned long>& er
   const unsigned long code = telling_error(errors);
   const int reason = ERR_GET_REASON(code);
   if (ERR_GET_LIB(code) == ERR_LIB_SYS) return system_failure(reason);
-  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return {Reason::TlsHandshake, openssl_reason(code)};
-  if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
-    return alert_failure(reason - SSL_AD_REASON_OFFSET);
+  const TlsPhase phase = phase_of(ssl);
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+    const bool over = phase == TlsPhase::Established;
+    return {over ? Reason::TlsRecord : Reason::TlsHandshake, openssl_reason(code)};
   }
-  if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-    return {Reason::ConnectionClosed, "connection closed without a TLS close"};
+  TlsFailure failure{reason_of_ssl_error(reason, phase), {}};
+  const int number = reason - SSL_AD_REASON_OFFSET;
+  if (failure.reason == Reason::ConnectionClosed) {
+    failure.detail = "connection closed without a TLS close";
+  } else if (number >= 0 && number < 256) {
+    failure.detail = fmt::format("{} (alert {})", alert_name(number), number);
+  } else {
+    failure.detail = openssl_reason(code);
   }
-  TlsFailure failure{Reason::TlsHandshake, openssl_reason(code)};
-  if (is_version(reason)) failure.reason = Reason::TlsVersion;
-  if (is_framing(reason)) {
-    failure.reason = before_server_hello(ssl) ? Reason::TlsNotTls : Reason::TlsRecord;
-  }
-  if (is_record(reason)) failure.reason = Reason::TlsRecord;
-  if (is_certificate(reason)) failure.reason = Reason::CertMalformed;
+  failure.detail += hint_for(ssl, code, failure.reason);
   return failure;
 }
 
@@ -248,7 +180,8 @@ TlsFailure classify_tls_failure(SSL* ssl, int ssl_error, int sys_errno) {
   }
   if (!errors.empty()) return protocol_failure(ssl, errors);
   if (ssl_error == SSL_ERROR_SYSCALL) return system_failure(sys_errno);
-  return {Reason::TlsHandshake, fmt::format("OpenSSL stopped without a reason ({})", ssl_error)};
+  return {SSL_is_init_finished(ssl) == 1 ? Reason::TlsRecord : Reason::TlsHandshake,
+          fmt::format("OpenSSL stopped without a reason ({})", ssl_error)};
 }
 
 }  // namespace smtpprobe

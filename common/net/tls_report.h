@@ -16,9 +16,8 @@ namespace smtpprobe {
 TlsFacts read_tls_facts(SSL* ssl);
 
 struct TlsFailure {
-  Reason reason = Reason::TlsHandshake;  // Tls*, CertMalformed, ConnectionClosed, ConnectionReset,
-                                         // LocalError
-  std::string detail;                    // "handshake failure (alert 40)", "wrong version number"
+  Reason reason = Reason::TlsHandshake;  // by the tables of channel_error.h
+  std::string detail;                    // "internal error (alert 80)", "wrong version number"
 };
 
 // Why SSL_connect, SSL_read, SSL_write or SSL_shutdown failed. `ssl_error` is what SSL_get_error

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/net/channel_error.h"
 #include "common/net/tls_report.h"
 
 namespace smtpprobe {
@@ -25,20 +26,6 @@ constexpr std::size_t kTlsBytesPerCall = 16UL * 1024;
 
 constexpr char kHandshakeRecord = 0x16;
 constexpr char kAlertRecord = 0x15;
-
-Reason reason_of(int error) {
-  switch (error) {
-    case EPIPE:
-      return Reason::ConnectionClosed;
-    case ENOBUFS:
-    case ENOMEM:
-    case EBADF:
-    case ENETDOWN:
-      return Reason::LocalError;
-    default:
-      return Reason::ConnectionReset;
-  }
-}
 
 }  // namespace
 
@@ -148,11 +135,9 @@ IoResult Transport::not_yet(Want want) {
 }
 
 IoResult Transport::failed_call(int error) const {
-  IoResult result{IoState::Ended, 0, std::chrono::steady_clock::now(), reason_of(error), {}, false};
-  if (error != EPIPE && error != ECONNRESET) {
-    const char* words = ::strerrordesc_np(error);
-    result.detail = words != nullptr ? words : "error " + std::to_string(error);
-  }
+  const Reason reason = reason_of_errno(error, ChannelPhase::Established);
+  IoResult result{IoState::Ended, 0, std::chrono::steady_clock::now(), reason, {}, false};
+  result.detail = detail_of_errno(error, reason);
   return result;
 }
 

@@ -152,12 +152,18 @@ Text helo_fault(const ProbePlan& plan) {
 Text tls_fault(const ProbePlan& plan) {
   const TlsPlan& tls = plan.tls;
   if (!tls.key_file.empty() && tls.cert_file.empty()) return "a client key needs its certificate";
+  if (tls.legacy && tls.min_version.value_or(TlsVersion::Tls1_0) != TlsVersion::Tls1_0) {
+    return "legacy TLS and a minimum version of " + Text(tls_version_name(*tls.min_version)) +
+           " exclude each other: wanted TLSv1.0, or one of the two";
+  }
   if (plan.dialogue.tls != TlsMode::Off) return {};
   if (tls.verify == TlsVerify::Warn || tls.verify == TlsVerify::Require) {
     return "certificate verification needs TLS";
   }
   if (tls.expiry) return "certificate expiry needs TLS";
   if (tls.min_version) return "a minimum TLS version needs TLS";
+  if (tls.legacy) return "legacy TLS needs TLS";
+  if (!tls.server_name.empty()) return "a name for the certificate needs TLS";
   if (!tls.ca_file.empty() || !tls.ca_path.empty()) return "trusted certificates need TLS";
   if (!tls.cert_file.empty()) return "a client certificate needs TLS";
   return {};

@@ -39,6 +39,7 @@ struct TlsPlan {
   std::optional<TlsVersion> min_version;
   std::optional<ExpiryThresholds> expiry;
   bool ignore_expiration = false;
+  bool legacy = false;  // TLS 1.0, SHA-1, small keys and groups, no RFC 5746
 };
 
 struct ProbePlan {

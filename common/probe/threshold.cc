@@ -37,6 +37,11 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+std::string_view without_percent_signs(std::string_view text) {
+  while (text.ends_with('%')) text.remove_suffix(1);
+  return text;
+}
+
 Unexpected not_a_range(std::string_view text, std::string_view why) {
   return error(fmt::format("got \"{}\"{}, wanted a range such as 10, 10:, ~:10, 10:20 or @10:20",
                            printable_for_nagios(text, kShownBytes), why));
@@ -46,8 +51,10 @@ Unexpected not_a_range(std::string_view text, std::string_view why) {
 
 Result<Range> Range::parse(std::string_view text) {
   Range range;
-  range.text_ = std::string(text);
-  std::string_view rest = text;
+  // "1:12%%" means 1:12, as for the Monitoring Plugins. The sign is left out of perfdata, whose
+  // readers know none in a range.
+  range.text_ = std::string(without_percent_signs(text));
+  std::string_view rest = range.text_;
   if (rest.starts_with('@')) {
     range.inside_ = true;
     rest.remove_prefix(1);

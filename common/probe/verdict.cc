@@ -150,12 +150,20 @@ std::string reply_remark(const ProbePlan& plan, const ProbeResult& result, const
   return " (" + remark + ")";
 }
 
+// -e is compared with the lines as they came: "220-mx" of a banner of several lines does not
+// contain "220 mx", and must not look as if it did.
+std::string separator_shown(const ProbePlan& plan, const Failure& failure) {
+  const bool compared = failure.step == Step::Banner && plan.dialogue.expect_banner.has_value() &&
+                        failure.reason == Reason::ReplyUnexpected;
+  return compared && failure.reply->lines.size() > 1 ? "-" : " ";
+}
+
 std::string failure_words(const ProbePlan& plan, const ProbeResult& result,
                           const Failure& failure) {
   if (failure.reply) {
     std::string text = std::to_string(failure.reply->code);
     const std::string said = failure.reply->text();
-    if (!said.empty()) text += " " + said;
+    if (!said.empty()) text += separator_shown(plan, failure) + said;
     const std::string remark = printable_for_nagios(reply_remark(plan, result, failure), 160);
     return printable_for_nagios(text, kFirstLineTextBytes) + remark;
   }
@@ -349,8 +357,12 @@ std::string problem_words(const TlsFacts& tls, const CertificateProblem& problem
   std::string text(reason_words(problem.reason));
   if (problem.reason == Reason::CertNameMismatch) {
     text += ": not for " + tls.checked_name;
-    if (!tls.chain.empty() && !tls.chain.front().names.empty()) {
-      text += " but " + tls.chain.front().names.front();
+    if (tls.chain.empty()) return text;
+    const Certificate& leaf = tls.chain.front();
+    if (!leaf.names.empty()) return text + " but " + leaf.names.front();
+    text += ", it has no subject alternative name";
+    if (!leaf.common_name.empty()) {
+      text += " (the common name " + leaf.common_name + " does not count)";
     }
     return text;
   }

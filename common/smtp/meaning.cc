@@ -165,10 +165,13 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::TlsAlert, "The server ended the handshake by an alert, which is named.",
      "The server's log at that second: ciphers, client certificates, SNI."},
     {Reason::TlsVersion,
-     "No TLS version in common; below 1.2 only where `--tls-min-version` allows it.",
+     "No TLS version in common; below 1.2 only where `--tls-min-version`, `--tls-legacy` or "
+     "`tls.legacy` allows it.",
      "The versions that the server allows (Postfix: `smtpd_tls_protocols`)."},
     {Reason::TlsHandshake, "The handshake failed in another way, which the text names.",
-     "The text, and `openssl s_client`."},
+     "The text, and `openssl s_client`. Where it names `--tls-legacy` the server is old: it has a "
+     "small "
+     "Diffie-Hellman group, SHA-1, or no secure renegotiation (RFC 5746)."},
     {Reason::TlsRecord, "A broken TLS record after the handshake.",
      "Something in between that changes bytes; the server's TLS library."},
     {Reason::CertUntrusted, "The chain leads to no trusted root.",
@@ -180,7 +183,8 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::CertNotYetValid, "A certificate begins in the future.",
      "The clocks of the monitoring host and of the CA."},
     {Reason::CertNameMismatch, "The certificate is for other names, which the text tells.",
-     "The name that clients use, as DNS name in the certificate (the CN does not count); "
+     "The name that clients use, as DNS name in the certificate (the CN does not count, also where "
+     "there is no subject alternative name); "
      "`--tls-name`, `server_name` where the target is an address."},
     {Reason::CertMalformed, "The certificate cannot be read.",
      "The server's certificate file; `openssl x509 -in FILE -text`."},

@@ -25,7 +25,8 @@ enum class Note : std::uint16_t {
   HeloFallback = 1 << 5,   // EHLO was refused, HELO accepted
   WillForward = 1 << 6,    // 251 at RCPT
   NoCloseNotify = 1 << 7,  // TLS ended without close_notify
-  Code200 = 1 << 8         // 200 where another 2yz was due: a success that no RFC knows
+  Code200 = 1 << 8,        // 200 where another 2yz was due: a success that no RFC knows
+  TlsLegacy = 1 << 9       // the limits for old servers were lifted (TlsPlan::legacy)
 };
 constexpr Note operator|(Note a, Note b) {
   return static_cast<Note>(static_cast<unsigned>(a) | static_cast<unsigned>(b));

@@ -153,7 +153,7 @@ class Rules(ExporterCase):
         code, said = promtool("check", "rules", *DASHBOARDS.glob("smtp_[ar]*s.yml"))
         self.assertEqual(code, 0, said)
         tests = [*DASHBOARDS.glob("*_test.yml"), *(ROOT / "tests" / "dashboards").glob("*_test.yml")]
-        self.assertEqual(len(tests), 3)
+        self.assertEqual(len(tests), 4)
         for test in tests:
             code, said = promtool("test", "rules", test)
             self.assertEqual(code, 0, said)

@@ -77,6 +77,8 @@ COMMAND_LINE = (
                   "0 SMTP OK - T sec. response time, 250 at ehlo"),
             Shown("good", "-w ~:20", "3 check_smtp: Warning time must be a positive",
                   "0 SMTP OK - T sec. response time, 250 at ehlo"),
+            Shown("good", "-w 1:12%%", "3 check_smtp: Warning time must be a positive",
+                  "1 SMTP WARNING - T sec. response time, banner: response time T s (limit 1:12)"),
             Shown("good", "-c @500:600", "3 check_smtp: Critical time must be a positive",
                   "0 SMTP OK - T sec. response time, 250 at ehlo"),
             Shown("slow", "-w 5:", "3 check_smtp: Warning time must be a positive",

@@ -127,9 +127,9 @@ def message(kind, body):
     return bytes([kind]) + len(body).to_bytes(3, "big") + body
 
 
-def server_hello(version=b"\3\3"):
+def server_hello(version=b"\3\3", extensions=b"\0\5\xff\1\0\1\0"):
     # TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, secure renegotiation.
-    return message(2, version + b"r" * 32 + b"\0" + b"\xc0\x2b" + b"\0" + b"\0\5\xff\1\0\1\0")
+    return message(2, version + b"r" * 32 + b"\0" + b"\xc0\x2b" + b"\0" + extensions)
 
 
 def certificates(*ders):

@@ -108,6 +108,7 @@ class HostileServers(ExporterCase):
             return cls.script_trial(row, case, mode, name)
         module = {"helo": "probe.test", "timeout": "10s"} | dict(case.plan)
         verify = module.pop("verify", "report")
+        legacy = module.pop("legacy", False)
         if isinstance(case, Place):
             place = case.make() if case.make else None
             cls.held += [place] if place else []
@@ -119,7 +120,8 @@ class HostileServers(ExporterCase):
         if mode != CLEAR:
             own = cls.server.certificates / f"{case.certificate}.pem"
             authority = own if case.certificate not in ("server", "hostile", "old") else cls.server.certificates / "ca.pem"
-            module["tls"] |= {"verify": verify, "server_name": "mx.test", "ca_file": str(authority)}
+            module["tls"] |= {"verify": verify, "server_name": "mx.test", "ca_file": str(authority)} | \
+                ({"legacy": True} if legacy else {})
         if "auth" in module:
             auth = dict(module["auth"])
             auth.pop("password")

@@ -54,7 +54,7 @@ bool same_tls(const TlsPlan& a, const TlsPlan& b) {
                                          a.expiry->critical_days == b.expiry->critical_days);
   return same_expiry && a.verify == b.verify && a.server_name == b.server_name &&
          a.ca_file == b.ca_file && a.ca_path == b.ca_path && a.cert_file == b.cert_file &&
-         a.key_file == b.key_file && a.min_version == b.min_version;
+         a.key_file == b.key_file && a.min_version == b.min_version && a.legacy == b.legacy;
 }
 
 bool same_plan(const ProbePlan& a, const ProbePlan& b) {

@@ -292,6 +292,21 @@ TEST_F(ProberTlsTest, ACutChannelIsNoted) {
   EXPECT_FALSE(has(closed.notes, Note::NoCloseNotify));
 }
 
+TEST_F(ProberTlsTest, LegacyTlsIsNotedWhereItWasUsed) {
+  const char* const script = "TLS\nS: 220 mx\nC: EHLO *\nS: 250 mx\nC: QUIT\nS: 221 bye\nclose\n";
+  const FakeServer server = tls_server(script, TLS1_VERSION);
+  const ProbeResult refused = run_probe(plan(server, TlsMode::Implicit));
+  EXPECT_TRUE(failure_of(refused).starts_with("tls tls_version")) << failure_of(refused);
+  EXPECT_NE(failure_of(refused).find("--tls-legacy"), std::string::npos) << failure_of(refused);
+  EXPECT_FALSE(has(refused.notes, Note::TlsLegacy));
+  ProbePlan legacy = plan(server, TlsMode::Implicit);
+  legacy.tls.legacy = true;
+  const ProbeResult accepted = run_probe(legacy);
+  EXPECT_EQ(failure_of(accepted), "");
+  EXPECT_EQ(accepted.tls->version, "TLSv1");
+  EXPECT_TRUE(has(accepted.notes, Note::TlsLegacy));
+}
+
 TEST_F(ProberTlsTest, AnEarlyTalkerInsideTls) {
   const FakeServer server = tls_server("TLS\nS> 220 mx\\r\\n250 early\\r\\n\nwait 300ms\nclose\n");
   const ProbeResult result = run_probe(plan(server, TlsMode::Implicit));

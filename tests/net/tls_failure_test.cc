@@ -64,7 +64,8 @@ TEST(TlsFailureTest, WhatIsNotTls) {
 TEST(TlsFailureTest, AlertsHaveNameAndNumber) {
   const TlsFailure failure = answered(record(21, "\x02\x28"));
   EXPECT_EQ(failure.reason, Reason::TlsAlert);
-  EXPECT_EQ(failure.detail, "handshake failure (alert 40)");
+  EXPECT_EQ(failure.detail,
+            "handshake failure (alert 40) (--tls-legacy or tls.legacy may accept it)");
   const TlsFailure internal = answered(record(21, "\x02\x50"));
   EXPECT_EQ(internal.detail, "internal error (alert 80)");
   const TlsFailure name = answered(record(21, "\x02\x70"));
@@ -77,10 +78,10 @@ TEST(TlsFailureTest, AlertsHaveNameAndNumber) {
 TEST(TlsFailureTest, VersionsThatDoNotMeet) {
   const TlsFailure alert = answered(record(21, "\x02\x46"));
   EXPECT_EQ(alert.reason, Reason::TlsVersion);
-  EXPECT_EQ(alert.detail, "protocol version (alert 70)");
+  EXPECT_EQ(alert.detail, "protocol version (alert 70) (--tls-legacy or tls.legacy may accept it)");
   const TlsFailure old = answered(record(22, server_hello('\x01')));
   EXPECT_EQ(old.reason, Reason::TlsVersion);
-  EXPECT_EQ(old.detail, "unsupported protocol");
+  EXPECT_EQ(old.detail, "unsupported protocol (--tls-legacy or tls.legacy accepts it)");
   TlsPlan plan;
   plan.min_version = TlsVersion::Tls1_3;
   ServerSettings settings;
@@ -90,6 +91,7 @@ TEST(TlsFailureTest, VersionsThatDoNotMeet) {
   const std::optional<TlsFailure> failure = pair.handshake();
   ASSERT_TRUE(failure.has_value());
   EXPECT_EQ(failure->reason, Reason::TlsVersion) << failure->detail;
+  EXPECT_EQ(failure->detail.find("legacy"), std::string::npos) << failure->detail;
 }
 
 TEST(TlsFailureTest, AMalformedCertificate) {

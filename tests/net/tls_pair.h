@@ -3,7 +3,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <openssl/dh.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -57,7 +59,21 @@ struct ServerSettings {
   int min_version = TLS1_2_VERSION;
   int max_version = TLS1_3_VERSION;
   bool wants_client_certificate = false;
+  std::string ciphers;      // of TLS 1.2 and below, as OpenSSL writes them; empty: its own choice
+  std::string signatures;   // "RSA+SHA1"; empty: its own choice
+  bool group_1024 = false;  // a Diffie-Hellman group of 1024 bits
 };
+
+// RFC 5114 section 2.1.
+inline EVP_PKEY* diffie_hellman_1024() {
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, "DHX", nullptr);
+  EVP_PKEY* group = nullptr;
+  EXPECT_EQ(EVP_PKEY_paramgen_init(context), 1);
+  EXPECT_EQ(EVP_PKEY_CTX_set_dh_rfc5114(context, 1), 1);
+  EXPECT_EQ(EVP_PKEY_paramgen(context, &group), 1);
+  EVP_PKEY_CTX_free(context);
+  return group;
+}
 
 using ContextHandle = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 
@@ -69,6 +85,15 @@ inline ContextHandle server_context(const TestCertificate& certificate,
   SSL_CTX_set_security_level(context.get(), 0);
   SSL_CTX_set_min_proto_version(context.get(), settings.min_version);
   SSL_CTX_set_max_proto_version(context.get(), settings.max_version);
+  if (!settings.ciphers.empty()) {
+    EXPECT_EQ(SSL_CTX_set_cipher_list(context.get(), settings.ciphers.c_str()), 1);
+  }
+  if (!settings.signatures.empty()) {
+    EXPECT_EQ(SSL_CTX_set1_sigalgs_list(context.get(), settings.signatures.c_str()), 1);
+  }
+  if (settings.group_1024) {
+    EXPECT_EQ(SSL_CTX_set0_tmp_dh_pkey(context.get(), diffie_hellman_1024()), 1);
+  }
   const std::string chain = files.write("chain.pem", certificate.chain);
   const std::string key = files.write("key.pem", certificate.key);
   EXPECT_EQ(SSL_CTX_use_certificate_chain_file(context.get(), chain.c_str()), 1);

@@ -52,7 +52,7 @@ const Bad kKeys[] = {
     {"modules:\n  submission:\n    tls:\n      mode: starttls\n      verfy: require\n", 5,
      "modules.submission.tls.verfy: unknown key; did you mean verify? known here: mode, verify, "
      "server_name, ca_file, "
-     "ca_path, cert_file, key_file, min_version, expiry"},
+     "ca_path, cert_file, key_file, min_version, legacy, expiry"},
     {"modules:\n  m:\n    tls: {expiry: {warn: 21d}}\n", 3,
      "modules.m.tls.expiry.warn: unknown key; known here: warning, critical"},
     {"modules:\n  m:\n    auth: {username: u, password: hunter2, targets: [a]}\n", 3,
@@ -149,6 +149,13 @@ const Bad kValues[] = {
     {"modules:\n  m:\n    tls: {verify: yes}\n", 3, "modules.m.tls.verify: got \"yes\""},
     {"modules:\n  m:\n    tls: {min_version: SSL3}\n", 3,
      "modules.m.tls.min_version: got \"SSL3\""},
+    {"modules:\n  m:\n    tls: {legacy: yes}\n", 3,
+     "modules.m.tls.legacy: got \"yes\", wanted one of true, false"},
+    {"modules:\n  m:\n    tls: {legacy: true, min_version: TLS1.2}\n", 2,
+     "legacy TLS and a minimum version of TLSv1.2 exclude each other"},
+    {"modules:\n  m:\n    tls: {mode: \"off\", legacy: true}\n", 2, "legacy TLS needs TLS"},
+    {"modules:\n  m:\n    tls: {mode: \"off\", server_name: a.test}\n", 2,
+     "a name for the certificate needs TLS"},
     {"modules:\n  m:\n    tls: {server_name: 'a:25'}\n", 3,
      "modules.m.tls.server_name: got \"a:25\""},
     {"modules:\n  m:\n    tls: {expiry: {warning: 21}}\n", 3,

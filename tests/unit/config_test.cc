@@ -60,7 +60,7 @@ modules:
     source_address: 192.0.2.7
     proxy_protocol: local
     tls:  {mode: starttls, verify: require, server_name: x, ca_file: f, ca_path: d, cert_file: f,
-           key_file: f, min_version: TLS1.2, expiry: {warning: 21d, critical: 7d}}     # mode: off | opportunistic
+           key_file: f, min_version: TLS1.2, expiry: {warning: 21d, critical: 7d}, legacy:  false}     # mode: off | opportunistic
     auth: {mechanism: auto, username: u, password_file: f, token_file: f, targets: ["mail.example.net:587"]}
     mail: {from: "probe@example.net", to: ["postmaster@example.net"]}
     message: {subject: s, headers: {X: y}, body_file: f}
@@ -99,6 +99,7 @@ TEST(Config, TheContractsExampleLoadsInEveryKey) {
   EXPECT_EQ(plan.tls.cert_file, file);
   EXPECT_EQ(plan.tls.key_file, file);
   EXPECT_EQ(plan.tls.min_version, TlsVersion::Tls1_2);
+  EXPECT_FALSE(plan.tls.legacy);
   ASSERT_TRUE(plan.tls.expiry);
   EXPECT_EQ(plan.tls.expiry->warning_days, 21);
   EXPECT_EQ(plan.tls.expiry->critical_days, 7);
@@ -188,6 +189,8 @@ TEST(Config, UntilIsAsDeepAsTheModuleNeeds) {
     EXPECT_EQ(only_module("{tls: {mode: opportunistic, " + demand + "}}").plan.dialogue.tls,
               TlsMode::Opportunistic);
   }
+  EXPECT_TRUE(only_module("{tls: {legacy: true}}").plan.tls.legacy);
+  EXPECT_EQ(only_module("{tls: {legacy: true}}").plan.dialogue.tls, TlsMode::Opportunistic);
   EXPECT_EQ(only_module("{tls: {mode: starttls}}").plan.dialogue.until, Step::EhloTls);
   EXPECT_EQ(only_module("{mail: {from: ''}}").plan.dialogue.until, Step::Mail);
   EXPECT_EQ(only_module("{mail: {from: ''}}").plan.dialogue.from, "");

@@ -34,6 +34,7 @@ void expect_same_tls(const TlsPlan& a, const TlsPlan& b) {
   EXPECT_EQ(a.cert_file, b.cert_file);
   EXPECT_EQ(a.key_file, b.key_file);
   EXPECT_EQ(a.min_version, b.min_version);
+  EXPECT_EQ(a.legacy, b.legacy);
   ASSERT_EQ(a.expiry.has_value(), b.expiry.has_value());
   if (!a.expiry) return;
   EXPECT_EQ(a.expiry->warning_days, b.expiry->warning_days);
@@ -135,7 +136,7 @@ modules:
     source_address: 2001:db8::7
     proxy_protocol: v2
     tls: {mode: starttls, verify: warn, server_name: x, ca_file: FILE, ca_path: FOLDER, cert_file: FILE,
-          key_file: FILE, min_version: TLS1.2, expiry: {warning: 21d, critical: 36h}}
+          key_file: FILE, min_version: TLS1.0, legacy: true, expiry: {warning: 21d, critical: 36h}}
     mail: {from: "probe@example.net", to: ["a@example.net", "b@example.net"]}
     message: {subject: "s: #1 \"ü\" ~", headers: {X-One: y, "X-#{": "- z"}, body_file: FILE}
     expect: {banner: "220", rcpt: ["550", "5.7.1", "2xx"], quit: "221"}
@@ -189,6 +190,7 @@ TEST(ConfigWriter, EveryKeyIsThere) {
                                      "cert_file",
                                      "key_file",
                                      "min_version",
+                                     "legacy",
                                      "expiry",
                                      "warning",
                                      "critical",
@@ -247,6 +249,8 @@ TEST(ConfigWriter, EveryWordOfAChoiceIsReadBack) {
         "{tls: {verify: report}}",
         "{tls: {verify: require}}",
         "{tls: {min_version: TLS1.0}}",
+        "{tls: {legacy: true}}",
+        "{tls: {legacy: false}}",
         "{tls: {min_version: TLS1.3}}",
         "{tls: {expiry: {warning: 21d}}}",
         "{tls: {expiry: {critical: 7d}}}",

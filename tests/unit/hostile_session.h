@@ -41,6 +41,7 @@ class Server {
     result.endpoint = {text(false), "192.0.2.1", 25, 4, false, "192.0.2.7:41234"};
     Dialogue dialogue(session.plan.dialogue, now_, now_ + std::chrono::seconds(10));
     if (chance(20)) dialogue.add_note(Note::NoCloseNotify);
+    if (chance(20)) dialogue.add_note(Note::TlsLegacy);
     talk(dialogue, result);
     const auto& steps = dialogue.steps();
     result.steps.insert(result.steps.end(), steps.begin(), steps.end());

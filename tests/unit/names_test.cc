@@ -127,11 +127,13 @@ TEST(ReasonWords, AreShortAndOnePerReason) {
 TEST(NoteNames, AreListedInOrder) {
   using Names = std::vector<std::string_view>;
   EXPECT_EQ(note_names(Note::None), Names());
-  const Names all = {"control_chars", "bare_lf",       "long_line",    "esc_mismatch",
-                     "caps_changed",  "helo_fallback", "will_forward", "no_close_notify"};
-  for (unsigned set = 0; set < 256; ++set) {
+  const Names all = {"control_chars", "bare_lf",         "long_line",
+                     "esc_mismatch",  "caps_changed",    "helo_fallback",
+                     "will_forward",  "no_close_notify", "code_200",
+                     "tls_legacy"};
+  for (unsigned set = 0; set < 1024; ++set) {
     Names wanted;
-    for (unsigned bit = 0; bit < 8; ++bit) {
+    for (unsigned bit = 0; bit < 10; ++bit) {
       if ((set >> bit & 1U) != 0) wanted.push_back(all[bit]);
     }
     EXPECT_EQ(note_names(static_cast<Note>(set)), wanted);

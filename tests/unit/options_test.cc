@@ -369,6 +369,12 @@ TEST(Options, Tls) {
   EXPECT_EQ(good({"mx", "-S", "--tls-verify", "require"}).plan.tls.verify, TlsVerify::Require);
   EXPECT_EQ(good({"mx", "-S", "--tls-min-version", "TLS1.3"}).plan.tls.min_version,
             TlsVersion::Tls1_3);
+  EXPECT_FALSE(good({"mx", "-S"}).plan.tls.legacy);
+  EXPECT_TRUE(good({"mx", "-S", "--tls-legacy"}).plan.tls.legacy);
+  EXPECT_TRUE(good({"mx", "-s", "--tls-legacy", "--tls-min-version", "1.0"}).plan.tls.legacy);
+  EXPECT_EQ(bad({"mx", "-S", "--tls-legacy", "--tls-min-version", "1.2"}),
+            "--tls-legacy: legacy TLS and a minimum version of TLSv1.2 exclude each other: wanted "
+            "TLSv1.0, or one of the two");
   const Options files =
       good({"mx", "-s", "--ca-file", "a", "--ca-path", "b", "--client-cert", "c", "--client-key",
             "d", "--tls-name", "e.example", "--sni", "--ignore-certificate-expiration"});
@@ -595,12 +601,18 @@ TEST(Options, WhatIsDemandedOfTlsIsNotMetByNone) {
   }
   EXPECT_EQ(good({"--module", "smtp", "mx", "--tls-verify", "report"}).plan.dialogue.tls,
             TlsMode::Opportunistic);
+  // What makes more servers acceptable demands nothing.
+  EXPECT_EQ(good({"--module", "smtp", "mx", "--tls-legacy"}).plan.dialogue.tls,
+            TlsMode::Opportunistic);
 }
 
 TEST(Options, WhatCanNeverMatterIsRefused) {
   EXPECT_TRUE(bad({"mx", "--ca-file", "/x"}).starts_with("--ca-file: "));
   EXPECT_TRUE(bad({"mx", "--ca-path", "/x"}).starts_with("--ca-path: "));
   EXPECT_TRUE(bad({"mx", "--client-cert", "/x"}).starts_with("--client-cert: "));
+  EXPECT_EQ(bad({"mx", "--tls-legacy"}), "--tls-legacy: legacy TLS needs TLS");
+  EXPECT_EQ(bad({"mx", "--tls-name", "mx.test"}),
+            "--tls-name: a name for the certificate needs TLS");
   EXPECT_TRUE(bad({"mx", "--step-critical", "rcpt=1"}).starts_with("--step-warning, "));
   EXPECT_EQ(bad({"mx", "--expect", "rcpt=250"}),
             "--expect: rcpt: the probe does not go to that step");

@@ -61,6 +61,19 @@ TEST(Output, NotesOfAnOkStandBehindIt) {
             "forward");
 }
 
+TEST(Output, LegacyTlsIsNoted) {
+  ProbeResult result = started();
+  ran(result, Step::Connect);
+  ran(result, Step::Banner, reply(220, "old"));
+  ran(result, Step::Tls);
+  result.tls.emplace();
+  result.tls->version = "TLSv1";
+  result.notes = Note::TlsLegacy;
+  EXPECT_TRUE(before_bar(rendered(options_for(), result))
+                  .ends_with(", 220 at banner, TLSv1, legacy TLS accepted"))
+      << before_bar(rendered(options_for(), result));
+}
+
 TEST(Output, ARefusalNamesStepReplyAndSeconds) {
   ProbeResult result = greeted();
   refused(result, Step::Rcpt, 550, "5.1.1 <x@y>: Recipient address rejected");

@@ -337,6 +337,8 @@ TEST(CheckPlan, TlsOptionsNeedTls) {
         p.tls.expiry = ExpiryThresholds{21, 7};
       },
       [](ProbePlan& p) { p.tls.min_version = TlsVersion::Tls1_2; },
+      [](ProbePlan& p) { p.tls.legacy = true; },
+      [](ProbePlan& p) { p.tls.server_name = "mx.test"; },
   };
   for (const Part& part : parts) {
     EXPECT_TRUE(says(fault(part), "needs TLS"));
@@ -352,6 +354,22 @@ TEST(CheckPlan, TlsOptionsNeedTls) {
   EXPECT_EQ(fault([](ProbePlan& p) { p.tls.verify = TlsVerify::Report; }), "");
   EXPECT_EQ(fault([](ProbePlan& p) { p.tls.key_file = "k"; }),
             "a client key needs its certificate");
+}
+
+TEST(CheckPlan, LegacyTlsAcceptsTls10) {
+  const auto with_minimum = [](TlsVersion version) {
+    return fault([version](ProbePlan& p) {
+      p.dialogue.tls = TlsMode::Starttls;
+      p.tls.legacy = true;
+      p.tls.min_version = version;
+    });
+  };
+  EXPECT_EQ(with_minimum(TlsVersion::Tls1_0), "");
+  for (const TlsVersion version : {TlsVersion::Tls1_1, TlsVersion::Tls1_2, TlsVersion::Tls1_3}) {
+    EXPECT_EQ(with_minimum(version), "legacy TLS and a minimum version of " +
+                                         std::string(tls_version_name(version)) +
+                                         " exclude each other: wanted TLSv1.0, or one of the two");
+  }
 }
 
 void unix_target(ProbePlan& plan) {

@@ -79,7 +79,12 @@ TEST(Range, WhatIsNone) {
       "@-1",
       ":-1",
       "0:-0.1",
-      "1:12%",
+      "%",
+      "%%",
+      ":%",
+      "1:%5",
+      "1%2",
+      "1:12%x",
       "5x",
       "5s",
       "1e3",
@@ -124,6 +129,23 @@ TEST(Range, WhatIsNone) {
   }
   EXPECT_NE(Range::parse("5x").error().text.find("\"5x\""), std::string::npos);
   EXPECT_NE(Range::parse("2:1").error().text.find("starts above its end"), std::string::npos);
+}
+
+// As parse_range_string() of the Monitoring Plugins, whose own test has "1:12%%".
+TEST(Range, PercentSignsAtTheEndAreIgnored) {
+  for (const char* text : {"1:12%%", "1:12%", "1:12"}) {
+    const Result<Range> range = Range::parse(text);
+    ASSERT_TRUE(range) << text;
+    EXPECT_EQ(range->text(), "1:12");
+    EXPECT_EQ(range->perfdata(), "1:12");
+    EXPECT_TRUE(range->alerts(0.9));
+    EXPECT_FALSE(range->alerts(12));
+    EXPECT_TRUE(range->alerts(12.1));
+  }
+  const Result<Range> plain = Range::parse("5%");
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->perfdata(), "5.000000");
+  EXPECT_EQ(plain->text(), "5");
 }
 
 TEST(Range, LongNumbersNeverPrintAsExponents) {

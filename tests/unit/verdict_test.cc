@@ -224,6 +224,18 @@ TEST(Verdict, ABannerAgainstTheTextAskedForIsAWarning) {
   EXPECT_EQ(verdict.findings[0].text, "554 no 220 (expected a banner with \"220\")");
 }
 
+TEST(Verdict, ABannerThatWasComparedIsShownWithItsSeparator) {
+  ProbePlan plan;
+  plan.dialogue.expect_banner = "220 mx";
+  ProbeResult result = up_to(Step::Banner);
+  Reply banner = reply(220, "mx.test ESMTP");
+  banner.lines.push_back("Ready");
+  result.failure =
+      Failure{Step::Banner, Reason::ReplyUnexpected, "expected a banner with \"220 mx\"", banner};
+  EXPECT_EQ(judge(plan, result).findings[0].text,
+            "220-mx.test ESMTP Ready (expected a banner with \"220 mx\")");
+}
+
 TEST(Verdict, WhatTheUserExpectedAndDidNotGetIsCritical) {
   ProbePlan plan;
   plan.dialogue.expect[Step::Rcpt] = {pattern("550"), pattern("554")};
@@ -432,6 +444,24 @@ TEST(Verdict, CertificateProblemsByMode) {
   EXPECT_EQ(verdict.state, State::Warning);
   EXPECT_EQ(verdict.findings[0].reason, Reason::CertNameMismatch);
   EXPECT_EQ(verdict.findings[0].step, Step::Tls);
+}
+
+TEST(Verdict, ACommonNameAloneIsNoName) {
+  ProbeResult result = with_tls(days(90));
+  result.tls->problems = {{Reason::CertNameMismatch, 0, "hostname mismatch"}};
+  result.tls->checked_name = "mx.test";
+  result.tls->chain.front().common_name = "mx.test";
+  result.tls->chain.front().names = {};
+  result.verify = TlsVerify::Warn;
+  EXPECT_EQ(judge(ProbePlan{}, result).findings[0].text,
+            "certificate is for another name: not for mx.test, it has no subject alternative name "
+            "(the common name mx.test does not count)");
+  result.tls->chain.front().common_name.clear();
+  EXPECT_EQ(judge(ProbePlan{}, result).findings[0].text,
+            "certificate is for another name: not for mx.test, it has no subject alternative name");
+  result.tls->chain.front().names = {"DNS:other.test"};
+  EXPECT_EQ(judge(ProbePlan{}, result).findings[0].text,
+            "certificate is for another name: not for mx.test but DNS:other.test");
 }
 
 TEST(Verdict, WhatIsWorstIsNamedBeforeACertificateThatRunsOutSoon) {
