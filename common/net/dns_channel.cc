@@ -9,9 +9,8 @@
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
+#include <optional>
 #include <utility>
-
-#include "common/net/dns_sockets.h"
 
 namespace smtpprobe {
 namespace {
@@ -49,6 +48,24 @@ std::vector<std::string> address_texts(const ares_addrinfo& info) {
   return addresses;
 }
 
+// When every name server has failed or refused, c-ares 1.18 says only that none could be asked.
+int status_of(int status, int rcode) {
+  constexpr int kServfail = 2;
+  constexpr int kNotimp = 4;
+  constexpr int kRefused = 5;
+  if (status != ARES_ECONNREFUSED) return status;
+  switch (rcode) {
+    case kServfail:
+      return ARES_ESERVFAIL;
+    case kNotimp:
+      return ARES_ENOTIMP;
+    case kRefused:
+      return ARES_EREFUSED;
+    default:
+      return status;
+  }
+}
+
 int milliseconds(Duration duration) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
 }
@@ -81,8 +98,8 @@ struct DnsChannel::Watch {
 // What c-ares has of one query.
 struct DnsChannel::Asked {
   std::shared_ptr<DnsQuestion> question;
-  FamilyAnswer* family;                   // of `question`
-  const std::optional<Instant>* arrival;  // of what c-ares is reading
+  FamilyAnswer* family;  // of `question`
+  const DnsReading* reading;
 };
 
 DnsChannelOptions::DnsChannelOptions(const std::string& resolv_conf_path, const ResolvConf& conf,
@@ -119,7 +136,7 @@ int DnsChannel::open() {
     handle_ = nullptr;
     return made;
   }
-  use_stamped_sockets(handle_, &arrival_);
+  use_stamped_sockets(handle_, &reading_);
   if (from.servers.empty()) return ARES_SUCCESS;
   return ares_set_servers_ports_csv(handle_, from.servers.c_str());
 }
@@ -136,13 +153,13 @@ void DnsChannel::on_answer(void* argument, int status, int, ares_addrinfo* info)
   const std::unique_ptr<Asked> asked(static_cast<Asked*>(argument));
   FamilyAnswer& family = *asked->family;
   family.done = true;
-  family.status = status;
+  family.status = status_of(status, asked->reading->rcode);
   if (info != nullptr) {
     if (status == ARES_SUCCESS) family.addresses = address_texts(*info);
     ares_freeaddrinfo(info);
   }
   DnsQuestion& question = *asked->question;
-  question.answered = asked->arrival->value_or(std::chrono::steady_clock::now());
+  question.answered = asked->reading->arrival.value_or(std::chrono::steady_clock::now());
   question.news = true;
   question.wake.cancel();
 }
@@ -156,8 +173,8 @@ void DnsChannel::ask(const std::shared_ptr<DnsQuestion>& question, FamilyAnswer&
   family.done = handle_ == nullptr;
   family.status = ARES_EDESTRUCTION;
   if (family.done) return;
-  arrival_.reset();
-  auto asked = std::make_unique<Asked>(Asked{question, &family, &arrival_});
+  reading_ = {};
+  auto asked = std::make_unique<Asked>(Asked{question, &family, &reading_});
   ares_getaddrinfo(handle_, name.c_str(), nullptr, &hints, &on_answer, asked.release());
   wait_for_sockets();
   wait_for_timeout();
@@ -172,7 +189,7 @@ void DnsChannel::give_up() {
 
 void DnsChannel::process(ares_socket_t readable, ares_socket_t writable) {
   if (handle_ == nullptr) return;
-  arrival_.reset();
+  reading_ = {};
   ares_process_fd(handle_, readable, writable);
   wait_for_sockets();
   wait_for_timeout();

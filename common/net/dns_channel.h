@@ -9,14 +9,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "common/net/dns_question.h"
+#include "common/net/dns_sockets.h"
 #include "common/net/resolv_conf.h"
 #include "common/probe/dns_settings.h"
-#include "common/smtp/time.h"
 
 namespace smtpprobe {
 
@@ -93,8 +92,8 @@ class DnsChannel : public std::enable_shared_from_this<DnsChannel> {
   boost::asio::steady_timer timer_;  // c-ares's next retry
   std::map<ares_socket_t, std::shared_ptr<Watch>> watches_;
   ares_channel handle_ = nullptr;
-  std::optional<Instant> arrival_;  // of the answer that c-ares is at
-  int waiting_ = 0;                 // coroutines with a question open
+  DnsReading reading_;
+  int waiting_ = 0;  // coroutines with a question open
 };
 
 }  // namespace smtpprobe

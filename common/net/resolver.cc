@@ -115,12 +115,12 @@ asio::awaitable<Lookup> look_up(std::weak_ptr<DnsChannel> channel, std::string n
   const bool waited = co_await std::move(waiting);
   counted.reset();
   const bool all_done = question->all_done();
-  alive = channel.lock();
-  if (alive && !all_done) alive->give_up();
   lookup.status = all_done || question->settled() ? question->status() : ARES_ETIMEOUT;
   lookup.addresses = question->take_addresses();
   if (all_done) lookup.answered = question->answered;
   lookup.stopped = !waited || lookup.status == ARES_EDESTRUCTION;
+  alive = channel.lock();
+  if (alive && !all_done) alive->give_up();
   co_return lookup;
 }
 
