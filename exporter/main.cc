@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/config/config.h"
+#include "common/net/dns_library.h"
 #include "exporter/log.h"
 #include "exporter/one_shot.h"
 #include "exporter/options.h"
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   smtpprobe::hold_closed_streams();
+  const smtpprobe::DnsLibrary dns;
   const std::span<char* const> words(argv, static_cast<std::size_t>(argc));
   try {
     return smtpprobe::run(words);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/net/dns_library.h"
 #include "common/net/probe_once.h"
 #include "common/net/write_all.h"
 #include "common/probe/printable.h"
@@ -70,6 +71,7 @@ Rendered broken(std::string_view what) {
 int main(int argc, char** argv) {
   using namespace smtpprobe;
   signal(SIGPIPE, SIG_IGN);
+  const DnsLibrary dns;
   Rendered rendered;
   try {
     rendered = run(std::span(argv, static_cast<std::size_t>(argc)));

@@ -74,6 +74,29 @@ Result<TimeoutValue> parse_timeout(std::string_view text) {
   return value;
 }
 
+Result<std::string> parse_dns_server_option(std::string_view text) {
+  std::optional<std::string> server = parse_dns_server(text);
+  if (!server) return wanted(text, kDnsServerWanted);
+  return *std::move(server);
+}
+
+Result<Duration> parse_dns_timeout(std::string_view text) {
+  using Seconds = std::chrono::duration<double>;
+  const std::optional<double> seconds = unsigned_number<double>(text);
+  const bool good = seconds && *seconds >= Seconds(kShortestDnsTimeout).count() &&
+                    *seconds <= Seconds(kLongestDnsTimeout).count();
+  if (!good) return wanted(text, "seconds from 0.01 to 60");
+  return std::chrono::duration_cast<Duration>(Seconds(*seconds));
+}
+
+Result<int> parse_dns_tries(std::string_view text) {
+  const std::optional<int> tries = unsigned_number<int>(text);
+  if (!tries || *tries < 1 || *tries > kMostDnsTries) {
+    return wanted(text, "a whole number from 1 to 10");
+  }
+  return *tries;
+}
+
 Result<ExpiryThresholds> parse_expiry(std::string_view text) {
   const std::size_t comma = text.find(',');
   const std::optional<double> warning = unsigned_number<double>(text.substr(0, comma));

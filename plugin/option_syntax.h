@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/probe/dns_settings.h"
 #include "common/probe/threshold.h"
 #include "common/smtp/error.h"
 #include "common/smtp/reply_code.h"
@@ -25,6 +26,12 @@ struct TimeoutValue {
   std::optional<State> state;
 };
 Result<TimeoutValue> parse_timeout(std::string_view text);
+
+// --dns-server, --dns-timeout (seconds, also in parts of one) and --dns-tries; their limits are
+// those of dns_settings.h.
+Result<std::string> parse_dns_server_option(std::string_view text);
+Result<Duration> parse_dns_timeout(std::string_view text);
+Result<int> parse_dns_tries(std::string_view text);
 
 // --watch: "N" or "N,COUNT"; N in seconds, 0.1 to 86400, COUNT 1 to a million million.
 Result<WatchPlan> parse_watch(std::string_view text);

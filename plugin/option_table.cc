@@ -25,6 +25,16 @@ constexpr std::array kRows = {
               "Use IPv4 only."},
     OptionRow{Id::UseIpv6, '6', "use-ipv6", "", Arg::None, "", kOnce, Rival::IpFamily,
               "Use IPv6 only."},
+    OptionRow{Id::DnsServer, 0, "dns-server", "", Arg::Required, "ADDRESS[:PORT]", kMany,
+              Rival::None,
+              "Name server to ask in place of those of resolv.conf, its search list and options "
+              "stay. Repeatable."},
+    OptionRow{Id::DnsTimeout, 0, "dns-timeout", "", Arg::Required, "SECONDS", kOnce, Rival::None,
+              "How long a name server has for the first try, 0.01 to 60; later rounds double it. "
+              "Default: resolv.conf's timeout, else 2."},
+    OptionRow{Id::DnsTries, 0, "dns-tries", "", Arg::Required, "N", kOnce, Rival::None,
+              "How often the name servers are asked, 1 to 10. Default: resolv.conf's attempts, "
+              "else 2."},
     OptionRow{Id::Source, 0, "source", "", Arg::Required, "ADDRESS", kOnce, Rival::None,
               "Local address to connect from."},
     OptionRow{Id::ProxyProtocol, 0, "proxy-protocol", "", Arg::Required, "v1|v2|local", kOnce,

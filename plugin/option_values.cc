@@ -69,6 +69,12 @@ Done port(Draft& draft, Value value) {
   return set(draft.port, *number);
 }
 
+Done dns_server(Draft& draft, Value value, bool first) {
+  std::vector<std::string>& servers = draft.options.plan.dns.servers;
+  if (!first && servers.size() == kMostDnsServers) return wanted(value, "at most 16 name servers");
+  return onto(parse_dns_server_option(value), servers, first);
+}
+
 Done source(Draft& draft, Value value) {
   if (!is_ip_literal(value)) return wanted(value, "an IPv4 or IPv6 address");
   return set(draft.options.plan.source_address, value);
@@ -235,6 +241,12 @@ Done apply(Draft& draft, Id id, Value value) {
       return set(plan.ip, IpChoice::Ipv4);
     case Id::UseIpv6:
       return set(plan.ip, IpChoice::Ipv6);
+    case Id::DnsServer:
+      return dns_server(draft, value, first);
+    case Id::DnsTimeout:
+      return into(parse_dns_timeout(value), plan.dns.timeout);
+    case Id::DnsTries:
+      return into(parse_dns_tries(value), plan.dns.tries);
     case Id::Source:
       return source(draft, value);
     case Id::ProxyProtocol:

@@ -190,7 +190,7 @@ Result<void> settle_auth(Draft& draft) {
   if (draft.user) credentials.username = *draft.user;
   if (draft.password) credentials.password = *draft.password;
   if (draft.token) credentials.token = *draft.token;
-  credentials.host = plan.target.host;
+  credentials.host = normal_host(plan.target.host);
   credentials.port = plan.port;
   if (draft.has(Id::AuthInsecure) || draft.options.dialect == Dialect::CheckSmtp) {
     auth->without_verified_tls = true;

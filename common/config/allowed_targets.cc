@@ -22,14 +22,6 @@ struct Network {
   int bits = kAddressBits;
 };
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
-
 std::optional<Address> parse_address(std::string_view literal) {
   const std::string text(literal.substr(0, literal.find('%')));
   Address address{};
@@ -72,11 +64,6 @@ bool contains(const Network& network, const Address& address) {
   return differ >> (8 - rest) == 0;
 }
 
-std::string_view without_final_dot(std::string_view name) {
-  if (name.ends_with('.')) name.remove_suffix(1);
-  return name;
-}
-
 }  // namespace
 
 bool is_allowed(const std::vector<std::string>& allowed, const Target& target) {
@@ -90,12 +77,12 @@ bool is_allowed(const std::vector<std::string>& allowed, const Target& target) {
       return network && contains(*network, *address);
     });
   }
-  const std::string name = lower_case(without_final_dot(target.host));
+  const std::string name = normal_host(target.host);
   return !name.empty() &&
          std::any_of(allowed.begin(), allowed.end(), [&](const std::string& entry) {
            // A path or a network is no glob, whatever characters it has.
            if (entry.find_first_of(":/") != std::string::npos) return false;
-           return glob_matches(lower_case(without_final_dot(entry)), name);
+           return glob_matches(normal_host(entry), name);
          });
 }
 

@@ -67,15 +67,9 @@ void read_document(Faults& faults, const YamlNode& document, Config& config, See
   top.finish();
 }
 
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
-
-std::string comparable(const Target& target, int port) {
-  return target.unix_path.empty() ? lower_case(target.text(port)) : target.text(port);
+std::string comparable(Target target, int port) {
+  target.host = normal_host(target.host);
+  return target.text(port);
 }
 
 // What a target's scheme says beats the module's TLS; the step that STARTTLS would have needed
@@ -154,7 +148,7 @@ Result<ProbePlan> plan_for(const Module& module, const Target& target) {
   if (target.implicit_tls) use_implicit_tls(dialogue);
   if (target.lmtp) dialogue.protocol = Protocol::Lmtp;
   if (dialogue.auth) {
-    dialogue.auth->credentials.host = target.host;
+    dialogue.auth->credentials.host = normal_host(target.host);
     dialogue.auth->credentials.port = plan.port;
   }
   if (const Result<void> good = check_plan(plan); !good)

@@ -44,7 +44,7 @@ std::string module_names(const Config& config);
 // working directory.
 Result<Config> parse_config(std::string_view text, const std::string& name);
 
-// Whether `target` is one of the module's auth_targets: host (in any case) and port are compared,
+// Whether `target` is one of the module's auth_targets: host (normal_host()) and port are compared,
 // the module's default port stands where either names none.
 bool may_have_credentials(const Module& module, const Target& target);
 

@@ -150,6 +150,15 @@ void write_tls(Writer& out, const ProbePlan& plan) {
   out.end();
 }
 
+void write_dns(Writer& out, const DnsSettings& dns) {
+  if (dns == DnsSettings{}) return;
+  out.begin("dns");
+  out.list("servers", dns.servers);
+  if (dns.timeout) out.word("timeout", duration_text(*dns.timeout));
+  if (dns.tries) out.word("tries", std::to_string(*dns.tries));
+  out.end();
+}
+
 void write_auth(Writer& out, const Module& module) {
   if (!module.plan.dialogue.auth) return;
   const AuthPlan& auth = *module.plan.dialogue.auth;
@@ -222,6 +231,7 @@ void write_module(Writer& out, const Module& module) {
   out.text("helo", plan.dialogue.helo_name);
   out.word("until", step_name(plan.dialogue.until));
   out.word("ip_protocol", word_of(plan.ip));
+  write_dns(out, plan.dns);
   out.text("source_address", plan.source_address);
   out.word("proxy_protocol", word_of(plan.proxy));
   write_tls(out, plan);

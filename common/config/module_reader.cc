@@ -153,6 +153,24 @@ void read_message(Section& module, Module& made) {
   made.plan.message = std::move(message);
 }
 
+Result<std::string> parse_dns_server_key(std::string_view text) {
+  if (auto server = parse_dns_server(text)) return *std::move(server);
+  return error(fmt::format("got \"{}\", wanted {}", printable(text, 80), kDnsServerWanted));
+}
+
+Result<Duration> parse_dns_timeout(std::string_view text) {
+  const Result<Duration> timeout = parse_duration(text);
+  if (timeout && *timeout >= kShortestDnsTimeout && *timeout <= kLongestDnsTimeout) return timeout;
+  return error(fmt::format("got \"{}\", wanted a duration from 10ms to 60s", printable(text, 80)));
+}
+
+Result<int> parse_dns_tries(std::string_view text) {
+  const Result<int> tries = parse_count(text);
+  if (tries && *tries >= 1 && *tries <= kMostDnsTries) return tries;
+  return error(fmt::format("got \"{}\", wanted a whole number from 1 to {}", printable(text, 80),
+                           kMostDnsTries));
+}
+
 void read_expect(Section& module, DialoguePlan& dialogue) {
   const YamlEntry* entry = module.map("expect");
   if (!entry) return;
@@ -198,6 +216,20 @@ void read_extensions(Section& module, ProbePlan& plan) {
   module.read_list("forbid_extensions", plan.forbid_extensions, false, parse_extension_name);
 }
 
+void read_dns(Section& outer, DnsSettings& dns) {
+  const YamlEntry* entry = outer.map("dns");
+  if (!entry) return;
+  Section section(outer.faults(), entry->value, outer.path("dns"), entry->line);
+  section.read_list("servers", dns.servers, true, parse_dns_server_key);
+  if (dns.servers.size() > kMostDnsServers)
+    section.fault(fmt::format("wanted at most {} servers", kMostDnsServers));
+  Duration timeout{};
+  if (section.read("timeout", timeout, parse_dns_timeout)) dns.timeout = timeout;
+  int tries{};
+  if (section.read("tries", tries, parse_dns_tries)) dns.tries = tries;
+  section.finish();
+}
+
 void read_network(Section& section, ProbePlan& plan) {
   section.choose<IpChoice>("ip_protocol", plan.ip,
                            {{"any", IpChoice::Any},
@@ -205,6 +237,7 @@ void read_network(Section& section, ProbePlan& plan) {
                             {"ipv6", IpChoice::Ipv6},
                             {"prefer_ipv4", IpChoice::PreferIpv4},
                             {"prefer_ipv6", IpChoice::PreferIpv6}});
+  read_dns(section, plan.dns);
   section.read("source_address", plan.source_address, parse_ip_literal);
   section.choose<ProxyHeader>(
       "proxy_protocol", plan.proxy,

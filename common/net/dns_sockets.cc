@@ -27,11 +27,16 @@ int connect_socket(ares_socket_t fd, const sockaddr* peer, ares_socklen_t size, 
   return ::connect(fd, peer, size);
 }
 
-// c-ares asks for no flags.
+// c-ares asks for no flags, and for the sender of datagrams alone.
 ares_ssize_t receive(ares_socket_t fd, void* data, std::size_t size, int, sockaddr* from,
-                     ares_socklen_t* from_size, void* arrival) {
-  return receive_stamped(fd, {static_cast<char*>(data), size},
-                         *static_cast<std::optional<Instant>*>(arrival), from, from_size);
+                     ares_socklen_t* from_size, void* argument) {
+  constexpr std::size_t kRcodeAt = 3;
+  auto& reading = *static_cast<DnsReading*>(argument);
+  char* bytes = static_cast<char*>(data);
+  const ares_ssize_t got = receive_stamped(fd, {bytes, size}, reading.arrival, from, from_size);
+  const bool has_rcode = from != nullptr && got > static_cast<ares_ssize_t>(kRcodeAt);
+  reading.rcode = has_rcode ? bytes[kRcodeAt] & 0xf : 0;
+  return got;
 }
 
 ares_ssize_t send(ares_socket_t fd, const iovec* parts, int count, void*) {
@@ -43,10 +48,10 @@ ares_ssize_t send(ares_socket_t fd, const iovec* parts, int count, void*) {
 
 }  // namespace
 
-void use_stamped_sockets(ares_channel channel, std::optional<Instant>* arrival) {
+void use_stamped_sockets(ares_channel channel, DnsReading* reading) {
   static const ares_socket_functions kFunctions{open_socket, close_socket, connect_socket, receive,
                                                 send};
-  ares_set_socket_functions(channel, &kFunctions, arrival);
+  ares_set_socket_functions(channel, &kFunctions, reading);
 }
 
 }  // namespace smtpprobe

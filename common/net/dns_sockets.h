@@ -10,8 +10,13 @@
 
 namespace smtpprobe {
 
-// Before the channel's first question. `arrival`, which outlives the channel, holds the arrival of
-// what c-ares has read last.
-void use_stamped_sockets(ares_channel channel, std::optional<Instant>* arrival);
+// What c-ares has read last, and is working on.
+struct DnsReading {
+  std::optional<Instant> arrival;
+  int rcode = 0;  // RFC 1035 section 4.1.1, of a datagram; else 0
+};
+
+// Before the channel's first question. `reading` outlives the channel.
+void use_stamped_sockets(ares_channel channel, DnsReading* reading);
 
 }  // namespace smtpprobe

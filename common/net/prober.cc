@@ -164,7 +164,7 @@ asio::awaitable<bool> Session::resolve(Resolver& resolver) {
   record.step = Step::Resolve;
   record.began = now();
   const Instant limit = std::min(deadline_, record.began + plan_.dialogue.limits.of(Step::Resolve));
-  auto asking = resolver.resolve(plan_.target.host, plan_.ip, limit);
+  auto asking = resolver.resolve(plan_.target.host, plan_.ip, limit, plan_.dns);
   Resolved found = co_await std::move(asking);
   record.ended = now();
   if (found.answered != Instant{})

@@ -1,5 +1,5 @@
-// Host names to addresses. An interface, for tests bring their own. Its law: no name outlives its
-// deadline, and no name server can hold up any other name.
+// Host names to addresses. An interface, for tests bring their own. Invariants: no name outlives
+// its deadline, and no name server can hold up any other name.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -9,11 +9,14 @@
 #include <vector>
 
 #include "common/net/resolv_conf.h"
+#include "common/probe/dns_settings.h"
 #include "common/probe/plan.h"
 #include "common/smtp/reason.h"
 #include "common/smtp/time.h"
 
 namespace smtpprobe {
+
+class DnsChannel;
 
 struct Resolved {
   std::vector<std::string> addresses;  // IP literals in the order to try; at most 16
@@ -29,40 +32,47 @@ class Resolver {
   virtual ~Resolver() = default;
 
   // For names only, never IP literals. Ipv4 and Ipv6 ask for that family alone, PreferIpv4 and
-  // PreferIpv6 put it first, Any has RFC 6724's order.
+  // PreferIpv6 put it first, Any has RFC 6724's order. `settings` beat the host's resolv.conf.
   virtual boost::asio::awaitable<Resolved> resolve(std::string name, IpChoice choice,
-                                                   Instant deadline) = 0;
+                                                   Instant deadline, DnsSettings settings) = 0;
 };
 
-// c-ares on the executor's thread: the hosts file, then DNS; 2 s a try, 2 tries. Nothing is read or
-// opened before the first resolve(); a resolv.conf that changes later is read again for the names
-// that come then. Any number of names at a time. May be destroyed while names are pending: their
-// coroutines then end with LocalError.
+// The hosts file and localhost, then DNS by c-ares on the executor's thread: the search list as
+// glibc has it (search_list.h), A and AAAA independent of each other (dns_question.h). A search
+// domain that fails or is silent is no answer for the name as it stands, which is always asked, and
+// whose answer is the reason when none has an address.
+// Nothing is read or opened before the first resolve(); a resolv.conf that changes later is read
+// again for the names that come then. Any number of names at a time. May be destroyed while names
+// are pending: their coroutines then end with LocalError. DnsLibrary has to be there.
 class CaresResolver : public Resolver {
  public:
-  // `name_servers` ("127.0.0.1:5353", "[::1]:53"): instead of those of resolv.conf.
   explicit CaresResolver(boost::asio::any_io_executor executor,
-                         std::vector<std::string> name_servers = {});
+                         std::string resolv_conf = "/etc/resolv.conf");
   ~CaresResolver() override;
   CaresResolver(const CaresResolver&) = delete;
   CaresResolver& operator=(const CaresResolver&) = delete;
 
-  boost::asio::awaitable<Resolved> resolve(std::string name, IpChoice choice,
-                                           Instant deadline) override;
+  boost::asio::awaitable<Resolved> resolve(std::string name, IpChoice choice, Instant deadline,
+                                           DnsSettings settings) override;
 
  private:
-  struct Channel;
-  struct Waiting;
-  int prepare();  // ARES_SUCCESS: there is a channel for the next name
-  // `cut_off`: it failed for a lost connection, which may have been another name's.
-  static boost::asio::awaitable<Resolved> ask(std::weak_ptr<Channel> channel, std::string name,
-                                              IpChoice choice, Instant deadline, bool& cut_off);
+  // One for each of the settings that are in use.
+  struct Entry {
+    DnsSettings settings;
+    std::shared_ptr<DnsChannel> channel;
+    unsigned conf = 0;  // which reading of resolv.conf it has
+  };
+
+  // Null, and why in `failure`, when no channel can be opened.
+  std::shared_ptr<DnsChannel> channel_for(const DnsSettings& settings, int& failure);
+  void drop_idle();
 
   boost::asio::any_io_executor executor_;
-  std::vector<std::string> name_servers_;
-  std::shared_ptr<Channel> channel_;                // made by the first resolve()
-  std::vector<std::shared_ptr<Channel>> outdated_;  // they finish the names that they have
-  ResolvConf resolv_conf_;
+  std::vector<Entry> entries_;                         // the one used last comes last
+  std::vector<std::shared_ptr<DnsChannel>> outdated_;  // they finish the names that they have
+  ResolvConfFile file_;
+  ResolvConf conf_;
+  unsigned conf_number_ = 0;
 };
 
 }  // namespace smtpprobe

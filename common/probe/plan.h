@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/probe/dns_settings.h"
 #include "common/probe/target.h"
 #include "common/probe/threshold.h"
 #include "common/smtp/dialogue_plan.h"
@@ -46,6 +47,7 @@ struct ProbePlan {
   Target target;
   int port = kSmtpPort;  // resolved: the option's, the target's or the protocol's
   IpChoice ip = IpChoice::Any;
+  DnsSettings dns;
   std::string source_address;  // an IP literal; empty: the kernel's choice
   ProxyHeader proxy = ProxyHeader::None;
   TlsPlan tls;

@@ -266,6 +266,13 @@ Result<int> parse_port(std::string_view text) {
   return value;
 }
 
+std::string normal_host(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  std::string normal(host);
+  for (char& c : normal) c = lower(c);
+  return normal;
+}
+
 bool is_ip_literal(std::string_view host) { return is_ipv4(host) || is_ipv6(host); }
 
 }  // namespace smtpprobe

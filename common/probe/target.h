@@ -31,6 +31,10 @@ Result<Target> parse_target(std::string_view text);
 // A decimal port 1..65535.
 Result<int> parse_port(std::string_view text);
 
+// The one form of a host's spellings: lower case, and a name without its final dot, which only says
+// that no search list is meant.
+std::string normal_host(std::string_view host);
+
 // "192.0.2.1", "::1", "fe80::1%eth0"
 bool is_ip_literal(std::string_view host);
 

@@ -60,7 +60,9 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::DnsServfail, "The name server could not or would not answer.",
      "The resolver's log; the zone's name servers; its DNSSEC signatures."},
     {Reason::DnsTimeout, "No name server answered in time.",
-     "The servers in the monitoring host's `/etc/resolv.conf`; port 53, UDP and TCP, in between."},
+     "The servers in the monitoring host's `/etc/resolv.conf`, `--dns-server` or `dns.servers`; "
+     "port "
+     "53, UDP and TCP, in between."},
     {Reason::DnsMalformed, "The answer is no valid DNS message.",
      "The resolver, and boxes that rewrite DNS."},
     {Reason::DnsBogus, "DNSSEC validation failed.", "Signatures, DS records and the clocks."},

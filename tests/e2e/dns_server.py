@@ -82,6 +82,20 @@ def failing(code):
     return lambda question: question.reply(code=code)
 
 
+def by_type(a, aaaa):
+    """What the two families get, each by a behaviour of its own."""
+    return lambda question: (a if question.type == A else aaaa)(question)
+
+
+def silent(question):
+    return None
+
+
+def six(question):
+    """IPv6 alone; the address is the loopback's."""
+    return question.reply((b"\xc0\x0c", AAAA, bytes(15) + b"\1")) if question.type == AAAA else question.reply()
+
+
 BEHAVIOURS = {
     "good": good,
     "slow": after(SLOW_SECONDS),
@@ -105,6 +119,8 @@ BEHAVIOURS = {
     "hostile": by_alias(HOSTILE_LABEL, b"test"),
     "dead": lambda question: question.reply((b"\xc0\x0c", CNAME, wire(HOSTILE_LABEL))),
     "many": many,
+    "nosix": by_type(good, silent), "nofour": by_type(silent, six),
+    "sixfails": by_type(good, failing(SERVFAIL)), "fourfails": by_type(failing(SERVFAIL), six),
     "oversized": lambda question: question.reply(*(question.address(one + 1) for one in range(2000))),
 }
 
@@ -125,7 +141,9 @@ class NameServer:
             threading.Thread(target=run, daemon=True).start()
 
     def behaviour(self, question):
-        return self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN))(question)
+        """That of the whole name, else of its first label."""
+        by_name = self.behaviours.get(question.name)
+        return (by_name or self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN)))(question)
 
     def _answer(self, packet, tcp, send):
         try:

@@ -12,9 +12,9 @@ import unittest
 
 import namespaces
 import peers
-from dns_server import SLOW_SECONDS, NameServer, good
+from dns_server import NXDOMAIN, REFUSED, SERVFAIL, SLOW_SECONDS, NameServer, failing, good, silent
 from exporter import ExporterCase, Listener, talking
-from probe import CRITICAL, OK, SANITIZED, UNKNOWN, run, step
+from probe import CRITICAL, OK, SANITIZED, UNKNOWN, environment, run, step
 
 LACKING = namespaces.missing()
 SLACK = 2 if SANITIZED else 0.5
@@ -37,6 +37,27 @@ OUTCOMES = {
     "loop": ("dns_nodata", AT_ONCE), "hostile": ("dns_malformed", AT_ONCE), "dead": ("dns_malformed", AT_ONCE),
 }
 GOOD = {"good": 0, "slow": SLOW_SECONDS, "truncated": 0, "alias": 0}
+
+
+# One family is there, and the other is dropped or fails: the step takes at most the resolution delay.
+HALVES = ("nosix", "nofour", "sixfails", "fourfails")
+DELAY_SECONDS = 0.5
+# What the name server does below the search domain, the options of resolv.conf, the name, and what is asked, in this order.
+FIVE = "search search.test\noptions ndots:5 timeout:1 attempts:1\n"
+SEARCHES = {
+    "refused": (failing(REFUSED), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
+    "servfail": (failing(SERVFAIL), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
+    "nxdomain": (failing(NXDOMAIN), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
+    "nodata": (lambda question: question.reply(), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
+    "silent": (silent, FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
+    "found": (good, FIVE, "mx.good.test", ["mx.good.test.search.test"]),
+    "ndots 1": (good, "search search.test\n", "mx.good.test", ["mx.good.test"]),
+    "ndots 0": (good, "search search.test\noptions ndots:0\n", "mx", ["mx", "mx.search.test"]),
+    "short name": (good, "search search.test\n", "mx", ["mx.search.test"]),
+    "two domains": (failing(REFUSED), "search search.test good.test\n", "mx", ["mx.search.test", "mx.good.test"]),
+    "root": (good, "search .\noptions ndots:5\n", "mx.good.test", ["mx.good.test"]),
+    "final dot": (good, FIVE, "mx.good.test.", ["mx.good.test"]),
+}
 
 
 RESOLV_CONF = pathlib.Path(tempfile.mkdtemp(prefix="smtp-probe-dns-"), "resolv.conf")
@@ -132,6 +153,89 @@ class Check(NameServerCase):
         server = self.peer()
         self.assert_verdict(self.check("good", "-p", server.port), OK, "ehlo")
 
+    def resolv_conf(self, text):
+        self.addCleanup(self.write_resolv_conf, "127.0.0.1")
+        RESOLV_CONF.write_text("nameserver 127.0.0.1\n" + text)
+
+    def test_one_family_never_hides_the_other(self):
+        for host in ("127.0.0.1", "::1"):
+            with self.subTest(host):
+                server = Listener(talking(), address=(host, 0))
+                self.addCleanup(server.close)
+                for name in HALVES:
+                    if (name in ("nosix", "sixfails")) != (host == "127.0.0.1"):
+                        continue
+                    result = self.assert_verdict(self.check(name, "-p", server.port), OK, "ehlo")
+                    took = step(result, "resolve")["seconds"]
+                    dropped = name in ("nosix", "nofour")
+                    self.assertGreaterEqual(took, DELAY_SECONDS - 0.01 if dropped else 0, name)
+                    # Below what a retry would take.
+                    self.assertLess(took, TRY_SECONDS - 0.1, name)
+
+    def test_search_list(self):
+        server = self.peer()
+        for case, (below, conf, name, asked) in SEARCHES.items():
+            with self.subTest(case):
+                self.resolv_conf(conf)
+                names = self.names
+                behaviours = dict.fromkeys(("mx.good.test.search.test", "mx.search.test"), below) | {"mx.good.test": good}
+                names.behaviours.update(behaviours)
+                names.asked.clear()
+                outcome = run("-H", name, "-p", server.port, "-4", "--output", "json")
+                self.assert_verdict(outcome, OK, "ehlo")
+                self.assertEqual(list(names.asked), asked)
+
+    def test_reason_is_that_of_the_name_as_it_stands(self):
+        self.names.behaviours.update({"mx.gone.test.search.test": failing(REFUSED), "mx.gone.test": failing(NXDOMAIN)})
+        self.resolv_conf(FIVE)
+        outcome = run("-H", "mx.gone.test", "--output", "json")
+        self.assert_verdict(outcome, UNKNOWN, "resolve", "dns_nxdomain")
+        self.assertIn("refused mx.gone.test.search.test", outcome.out)
+
+    def test_timeout_and_attempts(self):
+        # The options, and how often the name is asked for in how many seconds: each round takes twice as long.
+        for options, asked, seconds in (("timeout:1 attempts:1", 1, 1), ("timeout:1 attempts:2", 2, 3)):
+            with self.subTest(options):
+                self.resolv_conf(f"search .\noptions {options}\n")
+                name = f"silent-{asked}.test"
+                outcome = run("-H", name, "-4", "-t", 30, "--output", "json")
+                self.assert_verdict(outcome, UNKNOWN, "resolve", "dns_timeout")
+                self.assertEqual(self.names.asked[name], asked)
+                # c-ares of Debian 13 waits at random for up to a half less in later rounds.
+                self.assertTrue(0.45 * seconds <= outcome.seconds <= seconds + 1 + SLACK, outcome.seconds)
+        outcome = run("-H", "silent-9.test", "-4", "-t", 30, "--dns-timeout", 0.1, "--dns-tries", 3, "--output", "json")
+        self.assert_verdict(outcome, UNKNOWN, "resolve", "dns_timeout")
+        self.assertEqual(self.names.asked["silent-9.test"], 3)
+        self.assertLess(outcome.seconds, 1 + SLACK)
+
+    def test_environment(self):
+        self.resolv_conf("search search.test\n")
+        server = self.peer()
+        outcome = run("-H", "good", "-p", server.port, "-4", "--output", "json",
+                      env=environment() | {"LOCALDOMAIN": "other.test", "RES_OPTIONS": "timeout:1 attempts:1"})
+        self.assert_verdict(outcome, OK, "ehlo")
+        self.assertIn("good.other.test", self.names.asked)
+
+    def test_name_servers_of_its_own(self):
+        other = NameServer("127.0.0.3", 5353, {"own": good})
+        self.addCleanup(other.close)
+        server = self.peer()
+        self.assertEqual(self.check("own").code, UNKNOWN)
+        self.assert_verdict(self.check("own", "-p", server.port, "--dns-server", "127.0.0.3:5353"), OK, "ehlo")
+        # The second one where nobody is at the first.
+        self.assert_verdict(self.check("own", "-p", server.port, "--dns-server", "127.0.0.77",
+                                       "--dns-server", "127.0.0.3:5353"), OK, "ehlo")
+        other.asked.clear()
+        # An address is not looked up.
+        self.assert_verdict(run("-H", "127.0.0.1", "-p", server.port, "--dns-server", "127.0.0.3:5353",
+                                "--output", "json"), OK, "ehlo")
+        for wrong in (("--dns-server", "ns.test"), ("--dns-server", "127.0.0.3:0"), ("--dns-timeout", -1),
+                      ("--dns-timeout", 86400), ("--dns-tries", 0), ("--dns-tries", 1000)):
+            outcome = self.run_clean("-H", "own.test", *wrong)
+            self.assertEqual(outcome.code, UNKNOWN)
+            self.assertRegex(outcome.text, rf"^SMTP UNKNOWN - {wrong[0]}: got '{wrong[1]}', expected ")
+        self.assertEqual(other.asked, {})
+
     def test_no_resolv_conf(self):
         self.addCleanup(self.write_resolv_conf, "127.0.0.1")
         for text in ("", "nameserver nonsense\n", "\0\xff\n", "nameserver 127.0.0.1 \\\n" * 5000):
@@ -167,6 +271,43 @@ class ExporterNames(NameServerCase):
                 metrics = self.assert_exposed(exporter.probe(f"{name}.test:{server.port}", "plain").metrics, OK)
                 took = metrics.value("probe_dns_lookup_time_seconds")
                 self.assertTrue(seconds <= took <= seconds + SLACK, took)
+
+    def test_name_servers_of_a_module(self):
+        other = NameServer("127.0.0.3", 5353, {"own": good, "good": failing(NXDOMAIN)})
+        self.addCleanup(other.close)
+        server = self.peer()
+        exporter = self.start(config="modules:\n  plain: {tls: {mode: off}}\n"
+                                     "  own: {tls: {mode: off}, dns: {servers: ['127.0.0.3:5353'], tries: 1}}\n"
+                                     "  quick: {tls: {mode: off}, dns: {timeout: 100ms, tries: 2}}\n")
+        for _ in range(4):  # on every loop, turn and turn about
+            self.assert_exposed(exporter.probe(f"own.test:{server.port}", "own").metrics, OK)
+            self.assertEqual(exporter.probe("own.test", "plain").metrics.failure, ("resolve", "dns_nxdomain"))
+            self.assert_exposed(exporter.probe(f"good.test:{server.port}", "plain").metrics, OK)
+            self.assertEqual(exporter.probe("good.test", "own").metrics.failure, ("resolve", "dns_nxdomain"))
+        answer = exporter.probe("silent-once.test", "quick")
+        self.assertEqual(answer.metrics.failure, ("resolve", "dns_timeout"))
+        self.assertLess(answer.seconds, 1 + SLACK)
+
+    def test_one_family_never_hides_the_other(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        for name in ("nosix", "sixfails"):
+            metrics = self.assert_exposed(exporter.probe(f"{name}.test:{server.port}", "plain").metrics, OK)
+            self.assertLess(metrics.value("probe_dns_lookup_time_seconds"), TRY_SECONDS - 0.1, name)
+
+    def test_a_final_dot_is_the_same_target(self):
+        server = self.peer()
+        exporter = self.start(config='allowed_targets: ["good.test"]\n' + MODULE)
+        for name in ("good.test", "good.test.", "GOOD.test."):
+            self.assert_exposed(exporter.probe(f"{name}:{server.port}", "plain").metrics, OK)
+        # And one queue, whatever the name.
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            running = [pool.submit(exporter.probe, f"{name}:{server.port}", "plain")
+                       for name in ("good.test", "good.test.", "GOOD.test.") * 4]
+            for one in running:
+                self.assert_exposed(one.result().metrics, OK)
+        self.assertEqual(server.most, 1)
+        self.assertEqual(exporter.get(f"/probe?target=other.test.:{server.port}&module=plain").status, 403)
 
     def slowest(self, exporter, server):
         """Of twenty probes each of an address and of names, one after the other."""

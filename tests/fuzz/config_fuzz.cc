@@ -72,8 +72,9 @@ bool same_plan(const ProbePlan& a, const ProbePlan& b) {
     }
   }
   return same_message && same_tls(a.tls, b.tls) && same_limits(a.total, b.total) &&
-         a.port == b.port && a.ip == b.ip && a.source_address == b.source_address &&
-         a.proxy == b.proxy && a.dialogue.greylisting == b.dialogue.greylisting &&
+         a.port == b.port && a.ip == b.ip && a.dns == b.dns &&
+         a.source_address == b.source_address && a.proxy == b.proxy &&
+         a.dialogue.greylisting == b.dialogue.greylisting &&
          std::equal(x.greylisting_patterns.begin(), x.greylisting_patterns.end(),
                     y.greylisting_patterns.begin(), y.greylisting_patterns.end(),
                     [](const ReplyRegex& one, const ReplyRegex& other) {

@@ -83,7 +83,7 @@ TEST(LateLoop, AServerThatTookTheTimeItselfIsToBlame) {
 // Answers at once, and is heard 300 ms later.
 class LateResolver : public Resolver {
  public:
-  boost::asio::awaitable<Resolved> resolve(std::string, IpChoice, Instant) override {
+  boost::asio::awaitable<Resolved> resolve(std::string, IpChoice, Instant, DnsSettings) override {
     Resolved resolved;
     resolved.addresses = {"127.0.0.1"};
     resolved.answered = Clock::now();

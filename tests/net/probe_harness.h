@@ -27,7 +27,8 @@ class FixedResolver : public Resolver {
   explicit FixedResolver(Resolved answer = {{}, Reason::DnsNxdomain, "not to be asked"})
       : answer_(std::move(answer)) {}
 
-  boost::asio::awaitable<Resolved> resolve(std::string name, IpChoice, Instant) override {
+  boost::asio::awaitable<Resolved> resolve(std::string name, IpChoice, Instant,
+                                           DnsSettings) override {
     asked_.push_back(std::move(name));
     co_return answer_;
   }

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -13,11 +14,15 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdio>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
 #include <thread>
 
+#include "common/net/dns_library.h"
+#include "common/net/dns_question.h"
 #include "common/net/receive_stamps.h"
 
 namespace smtpprobe {
@@ -81,9 +86,7 @@ class NameServer {
     receive();
   }
 
-  std::string address() const {
-    return "127.0.0.1:" + std::to_string(socket_.local_endpoint().port());
-  }
+  const std::string& address() const { return address_; }
   void stop() { socket_.close(); }
   void set(const std::string& name, int type, Answer answer) {
     answers_[{name, type}] = std::move(answer);
@@ -93,6 +96,8 @@ class NameServer {
     set(name, kTypeAaaa, answer);
   }
   int questions() const { return questions_; }
+  // The names, in the order of the questions.
+  const std::vector<std::string>& asked() const { return asked_; }
 
  private:
   void receive() {
@@ -106,7 +111,7 @@ class NameServer {
 
   void answer(const std::string& question) {
     ++questions_;
-    std::string name;
+    std::string& name = asked_.emplace_back();
     std::size_t at = 12;
     while (at < question.size() && question[at] != '\0') {
       const auto length = static_cast<std::size_t>(question[at]);
@@ -131,29 +136,37 @@ class NameServer {
   }
 
   asio::ip::udp::socket socket_;
+  const std::string address_ = "127.0.0.1:" + std::to_string(socket_.local_endpoint().port());
   asio::ip::udp::endpoint client_;
   std::array<char, 1500> buffer_{};
   std::map<std::pair<std::string, int>, Answer> answers_;
+  std::vector<std::string> asked_;
   int questions_ = 0;
 };
 
 class ResolverTest : public testing::Test {
  protected:
-  ResolverTest() : server_(io_) {
-    resolver_.emplace(io_.get_executor(), std::vector<std::string>{server_.address()});
+  ResolverTest() : server_(io_) { use_resolv_conf("search .\n"); }
+  ~ResolverTest() override { std::remove(resolv_conf_.c_str()); }
+
+  void use_resolv_conf(const std::string& text) {
+    std::ofstream(resolv_conf_) << text;
+    resolver_.emplace(io_.get_executor(), resolv_conf_);
   }
+  DnsSettings settings() const { return {{server_.address()}, timeout_, tries_}; }
 
   // Starts a question; its answer comes into the returned place.
   std::shared_ptr<std::optional<Resolved>> ask(const std::string& name, IpChoice choice,
                                                Duration patience = 10s) {
     auto place = std::make_shared<std::optional<Resolved>>();
-    asio::co_spawn(io_,
-                   resolver_->resolve(name, choice, std::chrono::steady_clock::now() + patience),
-                   [this, place](const std::exception_ptr& thrown, Resolved resolved) {
-                     EXPECT_EQ(thrown, nullptr);
-                     *place = std::move(resolved);
-                     if (--open_ == 0) server_.stop();
-                   });
+    asio::co_spawn(
+        io_,
+        resolver_->resolve(name, choice, std::chrono::steady_clock::now() + patience, settings()),
+        [this, place](const std::exception_ptr& thrown, Resolved resolved) {
+          EXPECT_EQ(thrown, nullptr);
+          *place = std::move(resolved);
+          if (--open_ == 0) server_.stop();
+        });
     ++open_;
     return place;
   }
@@ -171,9 +184,13 @@ class ResolverTest : public testing::Test {
     return place->value_or(Resolved{{}, Reason::None, "no answer"});
   }
 
+  const DnsLibrary library_;
+  const std::string resolv_conf_ = testing::TempDir() + "resolv.conf." + std::to_string(::getpid());
   asio::io_context io_;
   NameServer server_;
   std::optional<CaresResolver> resolver_;
+  std::optional<Duration> timeout_;
+  std::optional<int> tries_;
   int open_ = 0;
 };
 
@@ -370,9 +387,224 @@ TEST_F(ResolverTest, NoNameServerThere) {
 }
 
 TEST_F(ResolverTest, LocalhostComesWithoutDns) {
-  const Resolved resolved = resolve("localhost", IpChoice::Ipv4);
-  EXPECT_EQ(resolved.addresses, (Addresses{"127.0.0.1"})) << resolved.detail;
+  for (const char* name : {"localhost", "localhost.", "LocalHost", "mail.localhost"}) {
+    const Resolved resolved = resolve(name, IpChoice::Ipv4);
+    EXPECT_EQ(resolved.addresses, (Addresses{"127.0.0.1"})) << name << resolved.detail;
+    io_.restart();
+  }
   EXPECT_EQ(server_.questions(), 0);
+}
+
+const Answer kFour{.records = {address("mx.test", "192.0.2.1")}};
+const Answer kSix{.records = {address("mx.test", "2001:db8::1")}};
+const Answer kNothing{};
+const Answer kSilent{.silent = true};
+const Answer kNone{.code = kNxdomain};
+const Answer kFails{.code = kServfail};
+const Answer kRefuses{.code = kRefused};
+
+struct FamiliesRow {
+  const char* situation;
+  Answer a;
+  Answer aaaa;
+  Reason reason;
+  std::size_t addresses;
+  bool delayed;  // by the resolution delay, no more
+};
+
+class FamiliesTest : public ResolverTest, public testing::WithParamInterface<FamiliesRow> {};
+
+TEST_P(FamiliesTest, NoneHidesTheOther) {
+  server_.set("mx.test", kTypeA, GetParam().a);
+  server_.set("mx.test", kTypeAaaa, GetParam().aaaa);
+  timeout_ = 2s;  // which a dropped family must not cost
+  const Instant began = std::chrono::steady_clock::now();
+  const Resolved resolved = resolve("mx.test");
+  const Duration took = std::chrono::steady_clock::now() - began;
+  EXPECT_EQ(resolved.reason, GetParam().reason) << resolved.detail;
+  EXPECT_EQ(resolved.addresses.size(), GetParam().addresses);
+  EXPECT_LT(took, 1900ms);
+  if (GetParam().delayed) {
+    EXPECT_GE(took, kResolutionDelay);
+    EXPECT_EQ(resolved.answered, Instant{});  // the wait is a part of the step
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, FamiliesTest,
+    testing::Values(
+        FamiliesRow{"both", kFour, kSix, Reason::None, 2, false},
+        FamiliesRow{"AAAA dropped", kFour, kSilent, Reason::None, 1, true},
+        FamiliesRow{"A dropped", kSilent, kSix, Reason::None, 1, true},
+        FamiliesRow{"AAAA fails", kFour, kFails, Reason::None, 1, false},
+        FamiliesRow{"A fails", kFails, kSix, Reason::None, 1, false},
+        FamiliesRow{"AAAA refused", kFour, kRefuses, Reason::None, 1, false},
+        FamiliesRow{"AAAA denied", kFour, kNone, Reason::None, 1, false},
+        FamiliesRow{"A denied", kNone, kSix, Reason::None, 1, false},
+        FamiliesRow{"no AAAA", kFour, kNothing, Reason::None, 1, false},
+        FamiliesRow{"no name, AAAA dropped", kNone, kSilent, Reason::DnsNxdomain, 0, false},
+        FamiliesRow{"no A, AAAA fails", kNothing, kFails, Reason::DnsServfail, 0, false},
+        FamiliesRow{"no A, AAAA denied", kNothing, kNone, Reason::DnsNodata, 0, false},
+        FamiliesRow{"no name", kNone, kNone, Reason::DnsNxdomain, 0, false}),
+    [](const auto& row) {
+      std::string name = row.param.situation;
+      std::erase_if(name, [](char c) { return c == ' ' || c == ','; });
+      return name;
+    });
+
+TEST_F(ResolverTest, AnAnswerThatIsALittleLateIsStillTaken) {
+  server_.set("mx.test", kTypeA, kFour);
+  server_.set("mx.test", kTypeAaaa, kSilent);
+  timeout_ = 100ms;  // asked again then
+  asio::steady_timer later(io_, 50ms);
+  later.async_wait(
+      [this](const boost::system::error_code&) { server_.set("mx.test", kTypeAaaa, kSix); });
+  EXPECT_EQ(resolve("mx.test").addresses.size(), 2u);
+}
+
+TEST_F(ResolverTest, TriesAndTimeoutAreThoseOfTheQuestion) {
+  server_.set("slow.test", kSilent);
+  timeout_ = 50ms;
+  tries_ = 3;
+  const Instant began = std::chrono::steady_clock::now();
+  EXPECT_EQ(resolve("slow.test", IpChoice::Ipv4).reason, Reason::DnsTimeout);
+  EXPECT_EQ(server_.questions(), 3);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+}
+
+TEST_F(ResolverTest, TriesAndTimeoutOfResolvConfHold) {
+  use_resolv_conf("search .\noptions timeout:1 attempts:1\n");
+  server_.set("slow.test", kSilent);
+  const Instant began = std::chrono::steady_clock::now();
+  EXPECT_EQ(resolve("slow.test", IpChoice::Ipv4).reason, Reason::DnsTimeout);
+  EXPECT_EQ(server_.questions(), 1);
+  const Duration took = std::chrono::steady_clock::now() - began;
+  EXPECT_GE(took, 900ms);
+  EXPECT_LT(took, 5s);
+}
+
+struct SearchRow {
+  const char* situation;
+  const char* conf;
+  Answer searched;  // of mx.test.search
+  Answer as_is;     // of mx.test
+  Reason reason;
+  std::vector<std::string> asked;
+};
+
+class SearchTest : public ResolverTest, public testing::WithParamInterface<SearchRow> {};
+
+TEST_P(SearchTest, TheNameAsItStandsCounts) {
+  use_resolv_conf(GetParam().conf);
+  timeout_ = 50ms;
+  tries_ = 1;
+  Answer searched = GetParam().searched;
+  for (Record& record : searched.records) record.owner = "mx.test.search";
+  server_.set("mx.test.search", kTypeA, searched);
+  server_.set("mx.test.more", kTypeA, kNone);
+  server_.set("mx.test", kTypeA, GetParam().as_is);
+  const Resolved resolved = resolve("mx.test", IpChoice::Ipv4);
+  EXPECT_EQ(resolved.reason, GetParam().reason) << resolved.detail;
+  // A name server that refuses may be asked again.
+  std::vector<std::string> asked = server_.asked();
+  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  EXPECT_EQ(asked, GetParam().asked);
+}
+
+constexpr const char* kFive = "search search\noptions ndots:5\n";
+const std::vector<std::string> kBoth{"mx.test.search", "mx.test"};
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, SearchTest,
+    testing::Values(
+        SearchRow{"found", kFive, kFour, kNone, Reason::None, {"mx.test.search"}},
+        SearchRow{"denied", kFive, kNone, kFour, Reason::None, kBoth},
+        SearchRow{"no address", kFive, kNothing, kFour, Reason::None, kBoth},
+        SearchRow{"refused", kFive, kRefuses, kFour, Reason::None, kBoth},
+        SearchRow{"failed", kFive, kFails, kFour, Reason::None, kBoth},
+        SearchRow{"silent", kFive, kSilent, kFour, Reason::None, kBoth},
+        SearchRow{"refused and denied", kFive, kRefuses, kNone, Reason::DnsNxdomain, kBoth},
+        SearchRow{"failed and empty", kFive, kFails, kNothing, Reason::DnsNodata, kBoth},
+        SearchRow{"denied and failed", kFive, kNone, kFails, Reason::DnsServfail, kBoth},
+        SearchRow{"ndots 1", "search search\n", kFour, kFour, Reason::None, {"mx.test"}},
+        SearchRow{
+            "ndots 0", "search search\noptions ndots:0\n", kFour, kFour, Reason::None, {"mx.test"}},
+        SearchRow{"as is first and denied",
+                  "search search\n",
+                  kFour,
+                  kNone,
+                  Reason::None,
+                  {"mx.test", "mx.test.search"}},
+        SearchRow{"root first",
+                  "search . search\noptions ndots:5\n",
+                  kFour,
+                  kFour,
+                  Reason::None,
+                  {"mx.test"}},
+        SearchRow{"the root alone",
+                  "search .\noptions ndots:5\n",
+                  kFour,
+                  kFour,
+                  Reason::None,
+                  {"mx.test"}},
+        SearchRow{"a silent one ends the search", "search search more\noptions ndots:5\n", kSilent,
+                  kFour, Reason::None, kBoth},
+        SearchRow{"a refusing one does not",
+                  "search search more\noptions ndots:5\n",
+                  kRefuses,
+                  kFour,
+                  Reason::None,
+                  {"mx.test.search", "mx.test.more", "mx.test"}}),
+    [](const auto& row) {
+      std::string name = row.param.situation;
+      std::erase(name, ' ');
+      return name;
+    });
+
+TEST_F(ResolverTest, ASearchDomainThatFailedIsNamed) {
+  use_resolv_conf(kFive);
+  server_.set("mx.test.search", kRefuses);
+  server_.set("mx.test", kNone);
+  EXPECT_EQ(resolve("mx.test").detail, "mx.test; the name server refused mx.test.search");
+}
+
+TEST_F(ResolverTest, AFinalDotMeansNoSearchList) {
+  use_resolv_conf(kFive);
+  server_.set("mx.test.search", kFour);
+  server_.set("mx.test", kFour);
+  EXPECT_EQ(resolve("mx.test.", IpChoice::Ipv4).addresses.size(), 1u);
+  EXPECT_EQ(server_.asked(), std::vector<std::string>{"mx.test"});
+}
+
+// Its own tries would take 3 s of the 1.2 s that there are.
+TEST_F(ResolverTest, ASilentSearchDomainLeavesTimeForTheName) {
+  use_resolv_conf("search search\noptions ndots:5 timeout:1 attempts:2\n");
+  server_.set("mx.test.search", kSilent);
+  server_.set("mx.test", kTypeA, kFour);
+  EXPECT_TRUE(resolve("mx.test", IpChoice::Ipv4, 1200ms).ok());
+}
+
+TEST_F(ResolverTest, SettingsHaveChannelsOfTheirOwn) {
+  NameServer other(io_);
+  server_.set("mx.test", kTypeA, {.records = {address("mx.test", "192.0.2.1")}});
+  other.set("mx.test", kTypeA, {.records = {address("mx.test", "192.0.2.2")}});
+  const auto ask_of = [this](const NameServer& server, int tries) {
+    auto place = std::make_shared<std::optional<Resolved>>();
+    asio::co_spawn(
+        io_,
+        resolver_->resolve("mx.test", IpChoice::Ipv4, std::chrono::steady_clock::now() + 10s,
+                           DnsSettings{{server.address()}, std::nullopt, tries}),
+        [place](const std::exception_ptr&, Resolved resolved) { *place = std::move(resolved); });
+    return place;
+  };
+  // More settings than are kept.
+  for (int tries = 1; tries <= 10; ++tries) {
+    const auto one = ask_of(server_, tries);
+    const auto two = ask_of(other, tries);
+    while (!one->has_value() || !two->has_value()) ASSERT_GT(io_.run_one_for(8s), 0U);
+    EXPECT_EQ((*one)->addresses, (Addresses{"192.0.2.1"}));
+    EXPECT_EQ((*two)->addresses, (Addresses{"192.0.2.2"}));
+  }
 }
 
 TEST_F(ResolverTest, DestructionEndsWhatIsPending) {
@@ -391,10 +623,11 @@ TEST_F(ResolverTest, TheEventLoopMayGoFirst) {
   server_.set("slow.test", {.silent = true});
   asio::io_context own;
   {
-    CaresResolver resolver(own.get_executor(), {server_.address()});
-    asio::co_spawn(
-        own, resolver.resolve("slow.test", IpChoice::Any, std::chrono::steady_clock::now() + 10s),
-        [](const std::exception_ptr&, const Resolved&) { FAIL() << "resumed"; });
+    CaresResolver resolver(own.get_executor(), resolv_conf_);
+    asio::co_spawn(own,
+                   resolver.resolve("slow.test", IpChoice::Any,
+                                    std::chrono::steady_clock::now() + 10s, settings()),
+                   [](const std::exception_ptr&, const Resolved&) { FAIL() << "resumed"; });
     own.run_for(20ms);
   }
 }
@@ -404,7 +637,9 @@ TEST_F(ResolverTest, ACancelledQuestionIsGivenUp) {
   asio::cancellation_signal stop;
   std::optional<Resolved> place;
   asio::co_spawn(
-      io_, resolver_->resolve("slow.test", IpChoice::Any, std::chrono::steady_clock::now() + 10s),
+      io_,
+      resolver_->resolve("slow.test", IpChoice::Any, std::chrono::steady_clock::now() + 10s,
+                         settings()),
       asio::bind_cancellation_slot(stop.slot(), [&](const std::exception_ptr&, Resolved resolved) {
         place = std::move(resolved);
         server_.stop();

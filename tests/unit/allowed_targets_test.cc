@@ -47,6 +47,8 @@ TEST(AllowedTargets, ATrailingDotIsTheSameName) {
   EXPECT_TRUE(allows({"mx.example.net"}, "mx.example.net."));
   EXPECT_TRUE(allows({"mx.example.net."}, "mx.example.net"));
   EXPECT_TRUE(allows({"*.example.net"}, "mx.example.net."));
+  EXPECT_TRUE(allows({"MX.example.net."}, "mx.Example.NET.:25"));
+  EXPECT_FALSE(allows({"mx.example"}, "mx.example.net."));
 }
 
 TEST(AllowedTargets, NamesAreNeverAddressesAndAddressesNeverNames) {

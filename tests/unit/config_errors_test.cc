@@ -46,7 +46,7 @@ const Bad kKeys[] = {
     {"\n\nmodules:\n  m: {}\nfoo: 1\n", 5, "foo: unknown key"},
     {"modules:\n  m:\n    timeot: 10s\n", 3,
      "modules.m.timeot: unknown key; did you mean timeout? known here: protocol, timeout, helo, "
-     "until, ip_protocol, source_address, proxy_protocol, tls, auth, mail, message, expect, "
+     "until, ip_protocol, dns, source_address, proxy_protocol, tls, auth, mail, message, expect, "
      "require_extensions, "
      "forbid_extensions, thresholds, greylisting, greylisting_pattern"},
     {"modules:\n  submission:\n    tls:\n      mode: starttls\n      verfy: require\n", 5,
@@ -133,6 +133,25 @@ const Bad kValues[] = {
     {"modules:\n  m:\n    until: tls\n", 3, "modules.m.until"},
     {"modules:\n  m:\n    until: command\n", 3, "modules.m.until"},
     {"modules:\n  m:\n    until: RCPT\n", 3, "modules.m.until"},
+    {"modules:\n  m:\n    dns: 192.0.2.1\n", 3, "modules.m.dns: "},
+    {"modules:\n  m:\n    dns: {server: 192.0.2.1}\n", 3,
+     "modules.m.dns.server: unknown key; did you mean servers? known here: servers, timeout, "
+     "tries"},
+    {"modules:\n  m:\n    dns: {servers: [192.0.2.1, ns.test]}\n", 3,
+     "modules.m.dns.servers: got \"ns.test\", wanted an IP address with or without a port"},
+    {"modules:\n  m:\n    dns: {servers: \"192.0.2.1:0\"}\n", 3, "modules.m.dns.servers: got"},
+    {"modules:\n  m:\n    dns: {servers: [::1, ::2, ::3, ::4, ::5, ::6, ::7, ::8, ::9, ::a, ::b, "
+     "::c, "
+     "::d, ::e, ::f, ::10, ::11]}\n",
+     3, "modules.m.dns: wanted at most 16 servers"},
+    {"modules:\n  m:\n    dns: {timeout: -1s}\n", 3, "modules.m.dns.timeout: got \"-1s\""},
+    {"modules:\n  m:\n    dns: {timeout: 0s}\n", 3,
+     "modules.m.dns.timeout: got \"0s\", wanted a duration from 10ms to 60s"},
+    {"modules:\n  m:\n    dns: {timeout: 61s}\n", 3, "modules.m.dns.timeout: got \"61s\""},
+    {"modules:\n  m:\n    dns: {tries: 0}\n", 3,
+     "modules.m.dns.tries: got \"0\", wanted a whole number from 1 to 10"},
+    {"modules:\n  m:\n    dns: {tries: 11}\n", 3, "modules.m.dns.tries: got \"11\""},
+    {"modules:\n  m:\n    dns: {tries: -1}\n", 3, "modules.m.dns.tries: got \"-1\""},
     {"modules:\n  m:\n    ip_protocol: ip4\n", 3,
      "modules.m.ip_protocol: got \"ip4\", wanted one of any"},
     {"modules:\n  m:\n    source_address: 192.0.2\n", 3,

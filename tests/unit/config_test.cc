@@ -57,6 +57,7 @@ modules:
     helo: probe.example.net
     until: rcpt
     ip_protocol: any          # any | ipv4 | ipv6 | prefer_ipv4 | prefer_ipv6
+    dns: {servers: ["192.0.2.53:5353"], timeout: 1s, tries: 3}
     source_address: 192.0.2.7
     proxy_protocol: local
     tls:  {mode: starttls, verify: require, server_name: x, ca_file: f, ca_path: d, cert_file: f,
@@ -89,6 +90,7 @@ TEST(Config, TheContractsExampleLoadsInEveryKey) {
   EXPECT_EQ(plan.dialogue.helo_name, "probe.example.net");
   EXPECT_EQ(plan.dialogue.until, Step::Rcpt);
   EXPECT_EQ(plan.ip, IpChoice::Any);
+  EXPECT_EQ(plan.dns, (DnsSettings{{"192.0.2.53:5353"}, seconds(1), 3}));
   EXPECT_EQ(plan.source_address, "192.0.2.7");
   EXPECT_EQ(plan.proxy, ProxyHeader::Local);
   EXPECT_EQ(plan.dialogue.tls, TlsMode::Starttls);
@@ -299,22 +301,25 @@ TEST(PlanFor, CredentialsGoOnlyWhereTheyMay) {
       "password_file: " +
       secret +
       ",\n      targets: [Mail.Example.net, 'other.example:2525', '[2001:DB8::1]:587', "
+      "dot.example., "
       "'unix:/run/Lmtp']}\n");
   const Module& module = built_in(config, "submission");
   EXPECT_EQ(module.plan.dialogue.until, Step::Auth);
   for (const char* text : {"mail.example.net", "MAIL.example.NET:587", "other.example:2525",
-                           "submission://mail.example.net", "[2001:db8::1]", "unix:/run/Lmtp"}) {
+                           "submission://mail.example.net", "[2001:db8::1]", "unix:/run/Lmtp",
+                           "mail.example.net.", "Mail.Example.NET.:587", "dot.example",
+                           "DOT.example.:587", "submission://other.example.:2525"}) {
     const Result<ProbePlan> plan = plan_for(module, target(text));
     ASSERT_TRUE(plan) << plan.error().text;
     EXPECT_TRUE(may_have_credentials(module, target(text))) << text;
     EXPECT_EQ(plan->dialogue.auth->credentials.password, "pencil");
-    EXPECT_EQ(plan->dialogue.auth->credentials.host, plan->target.host);
+    EXPECT_EQ(plan->dialogue.auth->credentials.host, normal_host(plan->target.host));
     EXPECT_EQ(plan->dialogue.auth->credentials.port, plan->port);
   }
   for (const char* text :
        {"mail.example.net:25", "smtp://mail.example.net", "smtps://mail.example.net",
         "other.example", "evil.example", "mail.example.net.evil.example", "xmail.example.net",
-        "unix:/run/lmtp", "[2001:db8::2]"}) {
+        "unix:/run/lmtp", "[2001:db8::2]", "mail.example.net.:25", "mail.example"}) {
     EXPECT_FALSE(may_have_credentials(module, target(text))) << text;
     const std::string fault = fault_of(module, text);
     EXPECT_NE(fault.find("not in the auth.targets of module submission"), std::string::npos)

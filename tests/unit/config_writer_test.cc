@@ -69,6 +69,7 @@ void expect_same_module(const Module& a, const Module& b) {
   EXPECT_EQ(a.body_file, b.body_file);
   EXPECT_EQ(a.plan.port, b.plan.port);
   EXPECT_EQ(a.plan.ip, b.plan.ip);
+  EXPECT_EQ(a.plan.dns, b.plan.dns);
   EXPECT_EQ(a.plan.source_address, b.plan.source_address);
   EXPECT_EQ(a.plan.proxy, b.plan.proxy);
   EXPECT_EQ(a.plan.dialogue.greylisting, b.plan.dialogue.greylisting);
@@ -133,6 +134,7 @@ modules:
     helo: probe.example.net
     until: message
     ip_protocol: prefer_ipv6
+    dns: {servers: ["192.0.2.53", "[2001:db8::53]:5353"], timeout: 750ms, tries: 3}
     source_address: 2001:db8::7
     proxy_protocol: v2
     tls: {mode: starttls, verify: warn, server_name: x, ca_file: FILE, ca_path: FOLDER, cert_file: FILE,
@@ -179,6 +181,9 @@ TEST(ConfigWriter, EveryKeyIsThere) {
                                      "helo",
                                      "until",
                                      "ip_protocol",
+                                     "dns",
+                                     "servers",
+                                     "tries",
                                      "source_address",
                                      "proxy_protocol",
                                      "tls",

@@ -478,6 +478,28 @@ TEST(Options, WhatExcludesEachOther) {
   EXPECT_TRUE(bad({"mx", "--source", "eth0"}).starts_with("--source: got 'eth0'"));
 }
 
+TEST(Options, NameServers) {
+  const DnsSettings dns =
+      good({"mx", "--dns-server", "192.0.2.1", "--dns-server=[2001:db8::1]:5353", "--dns-timeout",
+            "0.5", "--dns-tries", "3"})
+          .plan.dns;
+  EXPECT_EQ(dns, (DnsSettings{
+                     {"192.0.2.1:53", "[2001:db8::1]:5353"}, std::chrono::milliseconds(500), 3}));
+  EXPECT_EQ(good({"mx"}).plan.dns, DnsSettings{});
+  // Nothing is to be looked up, which contradicts nothing.
+  EXPECT_EQ(good({"192.0.2.7", "--dns-server", "192.0.2.1"}).plan.dns.servers.size(), 1u);
+  for (const char* server : {"", "ns.test", "192.0.2.1:0", "192.0.2.1:dns", "1.2.3.4,5.6.7.8"}) {
+    const std::string wrong = bad({"mx", "--dns-server", server});
+    EXPECT_TRUE(wrong.starts_with("--dns-server: got '")) << wrong;
+    EXPECT_NE(wrong.find("expected an IP address with or without a port"), std::string::npos);
+  }
+  for (const char* timeout : {"-1", "0", "0.001", "61", "1e9", "nan", "2s", ""})
+    EXPECT_TRUE(
+        bad({"mx", "--dns-timeout", timeout}).ends_with("expected seconds from 0.01 to 60"));
+  for (const char* tries : {"-1", "0", "11", "1.5", "99999999999", "x", ""})
+    EXPECT_TRUE(bad({"mx", "--dns-tries", tries}).ends_with("a whole number from 1 to 10"));
+}
+
 TEST(Options, Thresholds) {
   const Options options = good({"mx", "-w", "2", "-c", "@1:2", "--step-warning", "ehlo=1",
                                 "--step-warning", "banner=2", "--step-critical=ehlo=5"});
