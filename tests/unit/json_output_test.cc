@@ -49,7 +49,7 @@ TEST(JsonOutput, HoldsTheWholeResult) {
   const json& one = read["results"][0];
   EXPECT_EQ(one["endpoint"]["address"], "192.0.2.1");
   EXPECT_EQ(one["endpoint"]["port"], 25);
-  EXPECT_EQ(one["attempts"][0]["reason"], "connection_refused");
+  EXPECT_EQ(one["failed_attempts"][0]["reason"], "connection_refused");
   EXPECT_EQ(one["started"], "2026-11-23T12:00:00Z");
   EXPECT_DOUBLE_EQ(one["response_time_seconds"], 0.07);
   const json& rcpt = one["steps"].back();
