@@ -138,8 +138,8 @@ std::string headline(const ProbeResult& result, const Verdict& verdict, std::str
   if (!where.empty()) head += std::string(where) + ", ";
   if (!address.empty()) head += address + ' ';
   head += std::string(step_name(first.step)) + ": ";
-  return compose_line(head, first.text, other_findings(verdict),
-                      note + response_time_tail(result), max_bytes);
+  return compose_line(head, first.text, other_findings(verdict), note + response_time_tail(result),
+                      max_bytes);
 }
 
 }  // namespace smtpprobe

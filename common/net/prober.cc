@@ -323,8 +323,7 @@ void Session::judge_timeout() {
   if (!result_.failure) return;
   const Reason reason = result_.failure->reason;
   if (reason != Reason::Timeout && reason != Reason::ConnectTimeout) return;
-  const std::string end =
-      ", no time was left at " + std::string(step_name(result_.failure->step));
+  const std::string end = ", no time was left at " + std::string(step_name(result_.failure->step));
   const Instant at = now();
   switch (ledger_.cause_of_timeout(at)) {
     case TimeLedger::Cause::Server:

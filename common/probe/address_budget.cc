@@ -5,7 +5,10 @@
 namespace smtpprobe {
 
 AddressBudget::AddressBudget(std::size_t addresses, Duration most, Instant now, Instant deadline)
-    : addresses_(addresses), most_(most), deadline_(deadline), for_dialogue_((deadline - now) / 3) {}
+    : addresses_(addresses),
+      most_(most),
+      deadline_(deadline),
+      for_dialogue_((deadline - now) / 3) {}
 
 Instant AddressBudget::limit(std::size_t index, Instant now) const {
   if (addresses_ <= 1 || now >= deadline_) return deadline_;
