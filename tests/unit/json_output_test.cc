@@ -39,7 +39,8 @@ TEST(JsonOutput, HoldsTheWholeResult) {
   EXPECT_EQ(read["state"], "CRITICAL");
   EXPECT_EQ(read["exit_code"], 2);
   EXPECT_EQ(read["headline"],
-            "SMTP CRITICAL - rcpt: 550 5.1.1 no such user - 0.070 sec. response time");
+            "SMTP CRITICAL - rcpt: 550 5.1.1 no such user, after 1 failed address - 0.070 sec. "
+            "response time");
   ASSERT_EQ(read["findings"].size(), 1U);
   EXPECT_EQ(read["findings"][0]["step"], "rcpt");
   EXPECT_EQ(read["findings"][0]["reason"], "reply_5xx");

@@ -215,7 +215,8 @@ INSTANTIATE_TEST_SUITE_P(
         AddressesRow{"SingleAddress", 1, 0, true, true,
                      "SMTP CRITICAL - rcpt: 550 5.1.1 no - 0.030 sec. response time"},
         AddressesRow{"SingleAddressDead", 1, 1, false, false,
-                     "SMTP CRITICAL - connect: connect timeout: no answer from 192.0.2.1 port 25 - "
+                     "SMTP CRITICAL - connect: connection attempt timed out: no answer from "
+                     "192.0.2.1 port 25 - "
                      "0.010 sec. response time"},
         AddressesRow{"FirstOfTwo", 2, 0, true, false,
                      "SMTP OK - 0.020 sec. response time, 220 at banner, mx.example.net "
@@ -226,14 +227,16 @@ INSTANTIATE_TEST_SUITE_P(
         AddressesRow{"ThirdRefuses", 4, 2, true, true,
                      "SMTP CRITICAL - mx.example.net [192.0.2.1] rcpt: 550 5.1.1 no, after 2 "
                      "failed addresses - 0.030 sec. response time"},
-        AddressesRow{"None", 3, 3, false, false,
-                     "SMTP CRITICAL - mx.example.net [192.0.2.1] connect: connect timeout: no "
-                     "answer from 192.0.2.1 port 25, none of 3 addresses connected - 0.010 sec. "
-                     "response time"},
-        AddressesRow{"NotAllTried", 5, 3, false, false,
-                     "SMTP CRITICAL - mx.example.net [192.0.2.1] connect: connect timeout: no "
-                     "answer from 192.0.2.1 port 25, 3 of 5 addresses tried - 0.010 sec. response "
-                     "time"}),
+        AddressesRow{
+            "None", 3, 3, false, false,
+            "SMTP CRITICAL - mx.example.net [192.0.2.1] connect: connection attempt timed out: no "
+            "answer from 192.0.2.1 port 25, none of 3 addresses connected - 0.010 sec. "
+            "response time"},
+        AddressesRow{
+            "NotAllTried", 5, 3, false, false,
+            "SMTP CRITICAL - mx.example.net [192.0.2.1] connect: connection attempt timed out: no "
+            "answer from 192.0.2.1 port 25, 3 of 5 addresses tried - 0.010 sec. response "
+            "time"}),
     [](const auto& one) { return std::string(one.param.name); });
 
 TEST(Headline, OfALongNameTheNoteAndTheSecondsFit) {
