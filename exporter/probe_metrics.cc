@@ -34,6 +34,9 @@ constexpr Metric kIpHash = {"probe_ip_addr_hash",
                             "FNV-1a hash of the address; it changes when the address does."};
 constexpr Metric kState = {"probe_smtp_state",
                            "0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN: the check's exit code."};
+constexpr Metric kFailedAddresses = {
+    "probe_smtp_failed_addresses",
+    "Addresses that did not connect before one did, or until none was left."};
 constexpr Metric kStepDuration = {
     "probe_smtp_step_duration_seconds",
     "The server's and the network's time at each planned step; 0 where it was not reached."};
@@ -110,6 +113,7 @@ void add_summary(Families& families, const ProbeRecord& record) {
   families.add(kIpHash,
                result.endpoint.ip_version == 0 ? 0 : address_hash(result.endpoint.address));
   families.add(kState, static_cast<int>(state));
+  families.add(kFailedAddresses, static_cast<double>(result.failed_attempts.size()));
 }
 
 void add_steps(Families& families, const ProbeRecord& record) {

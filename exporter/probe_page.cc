@@ -132,7 +132,7 @@ std::string facts(const ProbeRecord& record) {
   out += fact("Took",
               fmt::format("{} of {} allowed", readable(record.duration), readable(record.timeout)));
   for (const AddressAttempt& attempt : result.failed_attempts)
-    out += fact("Tried before", escaped(attempt.address) + ": " +
+    out += fact("Tried", escaped(attempt.address) + ": " +
                                     escaped(failure_words(attempt.reason, attempt.detail)));
   std::string notes;
   for (const std::string_view note : note_names(result.notes))

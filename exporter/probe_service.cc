@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/net/prober.h"
+#include "common/probe/printable.h"
 #include "common/probe/verdict.h"
 #include "exporter/log.h"
 
@@ -34,9 +35,16 @@ void write_log(const ProbeRecord& record) {
   const std::string seconds =
       fmt::format("{:.6f}", std::chrono::duration<double>(record.duration).count());
   const std::string id = std::to_string(record.id);
+  const std::string address = printable(record.result.endpoint.address, kReplyTextBytes);
+  const std::string failed = std::to_string(record.result.failed_attempts.size());
   if (good) {
     log(level, "probe went well",
-        {{"target", record.target}, {"module", record.module}, {"seconds", seconds}, {"id", id}});
+        {{"target", record.target},
+         {"module", record.module},
+         {"address", address},
+         {"failed_addresses", failed},
+         {"seconds", seconds},
+         {"id", id}});
     return;
   }
   const Finding& first = record.verdict.findings.front();
@@ -47,6 +55,8 @@ void write_log(const ProbeRecord& record) {
        {"step", std::string(step_name(first.step))},
        {"reason", std::string(reason_name(first.reason))},
        {"text", first.text},
+       {"address", address},
+       {"failed_addresses", failed},
        {"seconds", seconds},
        {"id", id}});
 }

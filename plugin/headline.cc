@@ -9,6 +9,8 @@ namespace smtpprobe {
 namespace {
 
 constexpr std::string_view kCut = "...";
+constexpr std::size_t kHostBytes = 120;
+constexpr std::size_t kAddressBytes = 64;
 constexpr std::size_t kEscapeBytes = 4;       // "\xHH"
 constexpr std::string_view kBetween = " / ";  // Nagios makes ':' of a ';'
 
@@ -49,6 +51,28 @@ std::string depth_reached(const ProbeResult& result) {
                                                         : ", 251 at rcpt: the server will forward";
   }
   return text;
+}
+
+// "mx.example.net [192.0.2.1]" where the name has several addresses, else empty.
+std::string judged_address(const ProbeResult& result, std::size_t max_host_bytes) {
+  const Endpoint& endpoint = result.endpoint;
+  if (result.addresses < 2 || endpoint.address.empty()) return {};
+  return printable_for_nagios(endpoint.host, max_host_bytes) + " [" +
+         printable_for_nagios(endpoint.address, kAddressBytes) + "]";
+}
+
+// "after 1 failed address", "none of 3 addresses connected"; empty where the first one connected.
+std::string failed_addresses_note(const ProbeResult& result) {
+  const std::size_t failed = result.failed_attempts.size();
+  const StepRecord* connect = result.step(Step::Connect);
+  if (failed == 0 || connect == nullptr) return {};
+  if (connect->reason == Reason::None) {
+    return "after " + std::to_string(failed) + " failed address" + (failed == 1 ? "" : "es");
+  }
+  if (result.addresses < 2) return {};
+  const std::string all = std::to_string(result.addresses) + " addresses";
+  return failed == result.addresses ? "none of " + all + " connected"
+                                    : std::to_string(failed) + " of " + all + " tried";
 }
 
 }  // namespace
@@ -99,17 +123,22 @@ std::string response_time_tail(const ProbeResult& result) {
 
 std::string headline(const ProbeResult& result, const Verdict& verdict, std::string_view where,
                      std::size_t max_bytes) {
+  const std::string address = judged_address(result, std::min(kHostBytes, max_bytes / 4));
+  std::string note = failed_addresses_note(result);
+  if (!note.empty()) note.insert(0, ", ");
   std::string head = "SMTP " + std::string(state_name(verdict.state)) + " - ";
   if (verdict.findings.empty()) {
     std::string text = fixed_seconds(result.response_time(), 3) + " sec. response time" +
                        (verdict.excused.empty() ? depth_reached(result) : ", " + verdict.excused);
-    if (!where.empty()) text += ", " + std::string(where);
-    return compose_line(head, text, {}, {}, max_bytes);
+    std::string tail = address.empty() ? note : ", " + address + note;
+    if (!where.empty()) tail += ", " + std::string(where);
+    return compose_line(head, text, {}, tail, max_bytes);
   }
   const Finding& first = verdict.findings.front();
   if (!where.empty()) head += std::string(where) + ", ";
+  if (!address.empty()) head += address + ' ';
   head += std::string(step_name(first.step)) + ": ";
-  return compose_line(head, first.text, other_findings(verdict), response_time_tail(result),
+  return compose_line(head, first.text, other_findings(verdict), note + response_time_tail(result),
                       max_bytes);
 }
 

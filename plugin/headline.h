@@ -20,7 +20,9 @@ struct Summary {
 
 // "SMTP OK - 0.042 sec. response time, 250 at rcpt, TLSv1.3"
 // "SMTP CRITICAL - rcpt: 550 5.1.1 <x@y>: Recipient address rejected - 0.031 sec. response time"
-// `where` names the endpoint where there are several, else it is empty.
+// "SMTP CRITICAL - mx.example.net [192.0.2.1] banner: no banner in 5.0 s, after 1 failed address -
+// 8.3 sec. response time": of a name with several addresses the one that was judged.
+// `where` names the endpoint where there are several results, else it is empty.
 std::string headline(const ProbeResult& result, const Verdict& verdict, std::string_view where,
                      std::size_t max_bytes);
 

@@ -116,7 +116,7 @@ Json endpoint_json(const Endpoint& endpoint) {
   };
 }
 
-Json attempts_json(const ProbeResult& result) {
+Json failed_attempts_json(const ProbeResult& result) {
   Json list = Json::array();
   for (const AddressAttempt& attempt : result.failed_attempts) {
     list.push_back({{"address", clean(attempt.address)},
@@ -165,7 +165,7 @@ Json result_json(const ProbeResult& result, const Verdict& verdict) {
   return {
       {"endpoint", endpoint_json(result.endpoint)},
       {"state", state_name(verdict.state)},
-      {"attempts", attempts_json(result)},
+      {"failed_attempts", failed_attempts_json(result)},
       {"started", rfc3339(result.started)},
       {"response_time_seconds", seconds(result.response_time())},
       {"steps", std::move(steps)},

@@ -128,7 +128,7 @@ std::string tls_text(const ProbeResult& result) {
   return out;
 }
 
-std::string addresses_text(const ProbeResult& result) {
+std::string failed_attempts_text(const ProbeResult& result) {
   std::string out;
   for (const AddressAttempt& attempt : result.failed_attempts) {
     add(out, "tried",
@@ -136,6 +136,11 @@ std::string addresses_text(const ProbeResult& result) {
                     clean(failure_words(attempt.reason, attempt.detail)),
                     fixed_seconds(attempt.took, 3)));
   }
+  return out;
+}
+
+std::string addresses_text(const ProbeResult& result) {
+  std::string out = failed_attempts_text(result);
   if (!result.endpoint.address.empty()) add(out, "peer", clean(endpoint_text(result.endpoint)));
   add(out, "local address", clean(result.endpoint.local_address));
   if (result.step(Step::Banner) != nullptr) add(out, "timed by", std::string(timed_by(result)));
@@ -197,6 +202,7 @@ std::string verbose_text(const ProbePlan& plan, const ProbeResult& result, const
                          int level, bool colour) {
   if (level < 1) return {};
   std::string out = steps_table(result, verdict, colour) + findings_text(verdict, colour);
+  if (level < 3 && result.addresses > 1) out += failed_attempts_text(result);
   if (level < 2) return out;
   out += transcript_text(result);
   if (level < 3) return out;

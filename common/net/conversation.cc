@@ -1,5 +1,6 @@
 #include "common/net/conversation.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -32,10 +33,11 @@ void blame_ourselves(TlsFacts& facts) {
 
 }  // namespace
 
-Conversation::Conversation(ProbeResult& result, const ProbePlan& plan, const TlsContext* tls,
-                           Transport& transport, Pace* handshakes, DialoguePlan dialogue,
-                           Instant connected, Instant deadline)
+Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
+                           const TlsContext* tls, Transport& transport, Pace* handshakes,
+                           DialoguePlan dialogue, Instant connected, Instant deadline)
     : result_(result),
+      ledger_(ledger),
       plan_(plan),
       tls_(tls),
       transport_(transport),
@@ -74,7 +76,7 @@ asio::awaitable<bool> Conversation::enter_handshake() {
   handshake_place_ = co_await std::move(waiting);
   const Instant ended = now();
   waited_for_place_ = ended - began;
-  result_.waited += waited_for_place_;
+  ledger_.add(TimeUse::Queued, waited_for_place_);
   dialogue_.on_tls_begun(ended);
   if (handshake_place_) co_return true;
   dialogue_.on_channel_end(Reason::ProbeRejected, words_of_wait(), ended);
@@ -87,6 +89,7 @@ std::string Conversation::words_of_wait() const {
 
 void Conversation::tell() {
   const auto& steps = dialogue_.steps();
+  ledger_.add(steps);
   result_.steps.insert(result_.steps.end(), steps.begin(), steps.end());
   result_.failure = dialogue_.failure();
   result_.deviations = dialogue_.deviations();
@@ -114,7 +117,10 @@ IoState Conversation::act(const Action& action) {
 IoState Conversation::send(const Action& action) {
   if (receive() != IoState::NotYet) return IoState::Done;
   IoResult written = transport_.write(action.bytes);
-  if (written.state == IoState::NotYet) return IoState::NotYet;
+  if (written.state == IoState::NotYet) {
+    dialogue_.on_send_blocked(now());
+    return IoState::NotYet;
+  }
   if (written.state == IoState::Done) {
     dialogue_.on_sent(written.bytes, written.at);
     return IoState::Done;
@@ -152,7 +158,8 @@ IoState Conversation::start_tls() {
       dialogue_.on_tls(report, now());
       return IoState::Done;
     }
-    dialogue_.on_tls_begun(now());
+    handshake_began_ = now();
+    dialogue_.on_tls_begun(handshake_began_);
     transport_.start_tls(std::move(session));
     busy_ = true;
     shaking_hands_ = true;
@@ -185,6 +192,7 @@ void Conversation::handshake_ended(const IoResult& outcome) {
     report.detail = outcome.detail;
   }
   report.took = transport_.handshake_time();
+  ledger_.add(TimeUse::Computing, outcome.at - handshake_began_ - *report.took);
   dialogue_.on_tls(report, outcome.at);
 }
 
@@ -200,8 +208,12 @@ void Conversation::channel_ended(IoResult outcome) {
 }
 
 void Conversation::out_of_time() {
-  if (shaking_hands_) result_.tls = read_tls_facts(transport_.tls());
-  dialogue_.on_deadline(now());
+  const Instant at = now();
+  if (!shaking_hands_) return dialogue_.on_deadline(at);
+  result_.tls = read_tls_facts(transport_.tls());
+  const Duration took = std::min(transport_.handshake_time_until(at), at - handshake_began_);
+  ledger_.add(TimeUse::Computing, at - handshake_began_ - took);
+  dialogue_.on_deadline(at, took);
 }
 
 }  // namespace smtpprobe

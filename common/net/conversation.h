@@ -13,6 +13,7 @@
 #include "common/net/transport.h"
 #include "common/probe/plan.h"
 #include "common/probe/result.h"
+#include "common/probe/time_ledger.h"
 #include "common/smtp/dialogue.h"
 
 namespace smtpprobe {
@@ -21,13 +22,13 @@ class Conversation {
  public:
   // All that is referred to outlives the conversation. `tls` is null where no TLS is planned,
   // `handshakes` where handshakes wait for no others. The connection is up since `connected`.
-  Conversation(ProbeResult& result, const ProbePlan& plan, const TlsContext* tls,
-               Transport& transport, Pace* handshakes, DialoguePlan dialogue, Instant connected,
-               Instant deadline);
+  Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
+               const TlsContext* tls, Transport& transport, Pace* handshakes, DialoguePlan dialogue,
+               Instant connected, Instant deadline);
 
   // To the end of the dialogue, and of the connection.
   boost::asio::awaitable<void> run();
-  // What the dialogue knows, behind the steps that the result has already.
+  // Adds what the dialogue knows to the result and its time to the ledger.
   void tell();
 
  private:
@@ -49,6 +50,7 @@ class Conversation {
   }
 
   ProbeResult& result_;
+  TimeLedger& ledger_;
   const ProbePlan& plan_;
   const TlsContext* tls_;
   Transport& transport_;
@@ -58,6 +60,7 @@ class Conversation {
   Dialogue dialogue_;
   bool busy_ = false;  // in the middle of a handshake: it is known that the peer was silent
   bool shaking_hands_ = false;
+  Instant handshake_began_{};
   Duration waited_for_place_{};
 };
 

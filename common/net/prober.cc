@@ -14,6 +14,8 @@
 #include "common/net/proxy_header.h"
 #include "common/net/socket_address.h"
 #include "common/net/transport.h"
+#include "common/probe/address_budget.h"
+#include "common/probe/time_ledger.h"
 #include "common/probe/verdict.h"
 #include "common/smtp/address.h"
 #include "common/smtp/message.h"
@@ -72,10 +74,11 @@ class Session {
       : result_(result),
         shared_plan_(std::move(plan)),
         plan_(*shared_plan_),
+        ledger_(now(), plan_.timeout),
         tls_(std::move(tls)),
         restraint_(restraint),
         transport_(std::move(executor)) {
-    result_.began = now();
+    result_.began = ledger_.began();
     result_.started = wall_now();
     deadline_ = result_.began + plan_.timeout;
     result_.endpoint.host = plan_.target.host;
@@ -92,8 +95,8 @@ class Session {
   asio::awaitable<bool> connect_any();
   asio::awaitable<bool> take_turn(SocketAddress peer);
   asio::awaitable<ConnectOutcome> connect_one(SocketAddress peer, Instant limit);
-  Duration lost() const;
-  bool overtaken() const;
+  bool none_connected();
+  void judge_timeout();
 
   bool resolve_literal();
   bool fail(Step step, Reason reason, std::string detail);
@@ -103,6 +106,7 @@ class Session {
   ProbeResult& result_;
   std::shared_ptr<const ProbePlan> shared_plan_;
   const ProbePlan& plan_;
+  TimeLedger ledger_;
   std::shared_ptr<const TlsContext> tls_;
   Restraint restraint_;
   std::optional<AddressTurns::Turn> turn_;
@@ -119,7 +123,7 @@ asio::awaitable<void> Session::run(Resolver& resolver) {
   if (!go_on) co_return;
   go_on = co_await connect_any();
   if (!go_on) co_return;
-  conversation_.emplace(result_, plan_, tls_.get(), transport_, restraint_.handshakes,
+  conversation_.emplace(result_, ledger_, plan_, tls_.get(), transport_, restraint_.handshakes,
                         dialogue_plan(), result_.steps.back().ended, deadline_);
   auto conversing = conversation_->run();
   co_await std::move(conversing);
@@ -170,10 +174,12 @@ asio::awaitable<bool> Session::resolve(Resolver& resolver) {
   if (found.answered != Instant{})
     record.ended = std::clamp(found.answered, record.began, record.ended);
   record.took = record.ended - record.began;
+  ledger_.add(TimeUse::Resolving, record.took);
   for (const std::string& literal : found.addresses) {
     if (const auto address = SocketAddress::from_literal(literal, plan_.port))
       addresses_.push_back(*address);
   }
+  result_.addresses = addresses_.size();
   if (addresses_.empty()) {
     record.reason = found.ok() ? Reason::DnsMalformed : found.reason;
     record.detail = std::move(found.detail);
@@ -233,67 +239,56 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
       start_ = co_await std::move(waiting);
     }
   }
-  if (waited) result_.waited += now() - began;
+  if (waited) ledger_.add(TimeUse::Queued, now() - began);
   co_return (in && (restraint_.starts == nullptr || start_)) ||
       fail(Step::Resolve, Reason::ProbeRejected,
-           "waited " + seconds_words(result_.waited) + " for other probes" +
+           "waited " + seconds_words(ledger_.total(TimeUse::Queued)) + " for other probes" +
                (in ? "" : " of " + peer.words()) + " to end");
 }
 
-// The time that was neither the server's nor spent in a queue: a host that is overloaded or was
-// stopped.
-Duration Session::lost() const {
-  Duration told{};
-  for (const StepRecord& record : result_.steps) told += record.took;
-  return std::max(Duration::zero(), now() - result_.began - result_.waited - told);
-}
-
-bool Session::overtaken() const {
-  if (!result_.failure || now() < deadline_ || 2 * (result_.waited + lost()) <= plan_.timeout)
-    return false;
-  return result_.failure->reason == Reason::Timeout ||
-         result_.failure->reason == Reason::ConnectTimeout;
-}
-
 asio::awaitable<bool> Session::connect_any() {
-  StepRecord record;
-  record.step = Step::Connect;
-  Duration spent{};
+  const AddressBudget budget(addresses_.size(), plan_.dialogue.limits.connect, now(), deadline_);
   for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    const bool last = i + 1 == addresses_.size();
     if (i > 0 && now() >= deadline_) break;
     describe(addresses_[i]);
     auto waiting = take_turn(addresses_[i]);
     const bool in = co_await std::move(waiting);
     if (!in) co_return false;
-    const Instant limit =
-        last ? deadline_ : std::min(deadline_, now() + plan_.dialogue.limits.of(Step::Connect));
-    auto connecting = connect_one(addresses_[i], limit);
+    auto connecting = connect_one(addresses_[i], budget.limit(i, now()));
     ConnectOutcome outcome = co_await std::move(connecting);
     start_.reset();
-    record.began = outcome.began;
-    record.ended = outcome.ended;
-    record.took = outcome.ended - outcome.began;
-    spent += record.took;
+    const Duration took = outcome.ended - outcome.began;
+    ledger_.add(TimeUse::Connecting, took);
     if (outcome.reason == Reason::None) {
+      StepRecord record;
+      record.step = Step::Connect;
+      record.began = outcome.began;
+      record.ended = outcome.ended;
+      record.took = took;
       result_.steps.push_back(std::move(record));
       co_return true;
     }
     result_.failed_attempts.push_back(
-        {addresses_[i].address(), outcome.reason, std::move(outcome.detail), record.took});
+        {addresses_[i].address(), outcome.reason, std::move(outcome.detail), took});
   }
-  // What the server or the network did says more than that this host lacks IPv6.
+  co_return none_connected();
+}
+
+// The step's time is that of all attempts, its reason and address those of the one that says most.
+bool Session::none_connected() {
   const auto& attempts = result_.failed_attempts;
-  const auto telling = std::find_if(attempts.rbegin(), attempts.rend(), [](const auto& attempt) {
-    return attempt.reason != Reason::LocalError;
-  });
-  const AddressAttempt& cause = telling == attempts.rend() ? attempts.back() : *telling;
-  record.took = spent;
-  record.reason = cause.reason;
-  record.detail = cause.detail;
-  fail(Step::Connect, cause.reason, cause.detail);
+  const std::size_t telling = most_telling(attempts);
+  describe(addresses_[telling]);
+  StepRecord record;
+  record.step = Step::Connect;
+  record.took = ledger_.total(TimeUse::Connecting);
+  record.ended = now();
+  record.began = record.ended - record.took;
+  record.reason = attempts[telling].reason;
+  record.detail = attempts[telling].detail;
+  fail(Step::Connect, record.reason, record.detail);
   result_.steps.push_back(std::move(record));
-  co_return false;
+  return false;
 }
 
 void Session::describe(const SocketAddress& peer) {
@@ -323,19 +318,31 @@ DialoguePlan Session::dialogue_plan() {
   return plan;
 }
 
+// A deadline is the server's fault only where the server had the time.
+void Session::judge_timeout() {
+  if (!result_.failure) return;
+  const Reason reason = result_.failure->reason;
+  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout) return;
+  const std::string end = ", no time was left at " + std::string(step_name(result_.failure->step));
+  const Instant at = now();
+  switch (ledger_.cause_of_timeout(at)) {
+    case TimeLedger::Cause::Server:
+      return;
+    case TimeLedger::Cause::OtherProbes:
+      fail(Step::Resolve, Reason::ProbeRejected,
+           "waited " + seconds_words(ledger_.total(TimeUse::Queued)) + " for other probes" + end);
+      return;
+    case TimeLedger::Cause::Host:
+      fail(Step::Resolve, Reason::LocalError,
+           "this host was busy for " + seconds_words(ledger_.host_time(at)) + end);
+      return;
+  }
+}
+
 void Session::finish_result() {
   if (conversation_) conversation_->tell();
-  if (overtaken()) {
-    const std::string end =
-        ", no time was left at " + std::string(step_name(result_.failure->step));
-    if (lost() > result_.waited) {
-      fail(Step::Resolve, Reason::LocalError,
-           "this host was busy for " + seconds_words(lost()) + end);
-    } else {
-      fail(Step::Resolve, Reason::ProbeRejected,
-           "waited " + seconds_words(result_.waited) + " for other probes" + end);
-    }
-  }
+  result_.waited = ledger_.total(TimeUse::Queued);
+  judge_timeout();
   result_.ended = now();
 }
 

@@ -72,6 +72,11 @@ StreamSocket::Outcome StreamSocket::send(std::string_view bytes) {
   return {static_cast<std::size_t>(sent), 0, false};
 }
 
+Duration StreamSocket::peer_time_until(Instant now) const {
+  const Instant since = heard_ ? std::max(arrival_, sent_) : sent_;
+  return peer_time_ + std::max(Duration::zero(), now - since);
+}
+
 void StreamSocket::acknowledge() {
   if (!heard_) return;
   const int on = 1;

@@ -45,6 +45,8 @@ class StreamSocket {
   // last, without what we did in between.
   Duration peer_time() const { return peer_time_; }
   void restart_clock() { peer_time_ = {}; }
+  // The same, with the wait that has not ended at `now`.
+  Duration peer_time_until(Instant now) const;
 
   // Some bytes had no timestamp, as on a unix socket: they count from when they were read.
   bool unstamped() const { return unstamped_; }

@@ -60,6 +60,8 @@ class Transport {
   IoResult handshake();
   // The peer's and the network's part of the handshake so far, without what we computed in between.
   Duration handshake_time() const { return socket_.peer_time(); }
+  // The same of one that still waits for the peer at `now`.
+  Duration handshake_time_until(Instant now) const { return socket_.peer_time_until(now); }
   SSL* tls() const { return ssl_.get(); }  // nullptr in clear
 
   // Until the socket is ready for what the last NotYet wanted, or writable while it connects; with

@@ -4,6 +4,31 @@
 #include <chrono>
 
 namespace smtpprobe {
+namespace {
+
+int weight(Reason reason) {
+  switch (reason) {
+    case Reason::ConnectionRefused:
+    case Reason::ConnectionReset:
+      return 3;
+    case Reason::ConnectTimeout:
+      return 2;
+    case Reason::LocalError:
+      return 0;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+std::size_t most_telling(const std::vector<AddressAttempt>& attempts) {
+  const auto found = std::max_element(attempts.begin(), attempts.end(),
+                                      [](const AddressAttempt& a, const AddressAttempt& b) {
+                                        return weight(a.reason) < weight(b.reason);
+                                      });
+  return static_cast<std::size_t>(found - attempts.begin());
+}
 
 const StepRecord* ProbeResult::step(Step step) const {
   const auto found =

@@ -2,6 +2,7 @@
 // may lead to several endpoints and so to several results.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ struct AddressAttempt {
   Duration took{};
 };
 
+// Of attempts that all failed, the index of the one that says most: what answered outweighs
+// silence, that a network which is not there, and that what this host lacks. Of equals the first,
+// which a sender would try first. `attempts` is not empty.
+std::size_t most_telling(const std::vector<AddressAttempt>& attempts);
+
 struct ProbeResult {
   Endpoint endpoint;
   WallTime started{};  // for the dates of certificates
@@ -41,6 +47,7 @@ struct ProbeResult {
   std::vector<StepRecord> steps;  // those that ran, in order; Resolve only for a name
   std::optional<Failure> failure;
   std::vector<Failure> deviations;  // see Dialogue::deviations()
+  std::size_t addresses = 0;  // that the name has, of those that may be tried; 0 for an address
   std::vector<AddressAttempt> failed_attempts;
   std::vector<TranscriptLine> transcript;
   std::optional<Extensions> extensions;

@@ -330,14 +330,28 @@ void judge_duration(const Thresholds& thresholds, Duration took, Step step, std:
   }
 }
 
+// Of a connection the failed attempts before it count, too. `steps` is not empty.
+Step longest_step(const ProbeResult& result) {
+  Step longest = result.steps.front().step;
+  Duration longest_took{};
+  for (const StepRecord& record : result.steps) {
+    Duration took = record.took;
+    if (record.step == Step::Quit) continue;
+    if (record.step == Step::Connect && record.reason == Reason::None) {
+      for (const AddressAttempt& attempt : result.failed_attempts) took += attempt.took;
+    }
+    if (took <= longest_took) continue;
+    longest = record.step;
+    longest_took = took;
+  }
+  return longest;
+}
+
 void judge_latency(const ProbePlan& plan, const ProbeResult& result,
                    std::vector<Finding>& findings) {
   if (result.steps.empty()) return;
-  const StepRecord* longest = &result.steps.front();
-  for (const StepRecord& record : result.steps) {
-    if (record.step != Step::Quit && record.took > longest->took) longest = &record;
-  }
-  judge_duration(plan.total, result.response_time(), longest->step, "response time", findings);
+  judge_duration(plan.total, result.response_time(), longest_step(result), "response time",
+                 findings);
   for (const StepRecord& record : result.steps) {
     judge_duration(plan.step[record.step], record.took, record.step, "took", findings);
   }

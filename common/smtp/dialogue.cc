@@ -116,6 +116,7 @@ void Dialogue::enter(Step step, Instant at) {
       sent_ = 0;
       shown_.clear();
       waiting_since_ = at;
+      sending_begun_ = sending_counts_ = false;
       phase_ = Phase::Send;
       return;
     case Step::Quit:
@@ -364,13 +365,31 @@ void Dialogue::on_quit_reply(const Reply& reply) {
   phase_ = decided ? Phase::Closed : Phase::AwaitClose;
 }
 
+void Dialogue::begin_sending(Instant at) {
+  if (std::exchange(sending_begun_, true)) return;
+  waiting_since_ = std::max(waiting_since_, at);
+  step_deadline_ = waiting_since_ + plan_.limits.of(step_);
+  // The upload belongs to the message: a server may be slow to read. A command leaves at once.
+  sending_counts_ = step_ == Step::Message;
+  record(waiting_since_);
+}
+
+void Dialogue::on_send_blocked(Instant at) {
+  if (phase_ != Phase::Send) return;
+  begin_sending(at);
+  sending_counts_ = true;
+}
+
 void Dialogue::on_sent(std::size_t bytes, Instant at) {
   if (phase_ != Phase::Send) return;
-  record(at);
+  begin_sending(at);
   sent_ += bytes;
-  if (sent_ < output_.size()) return;
-  // The upload belongs to the message: a server may be slow to read.
-  if (step_ != Step::Message) waiting_since_ = at;
+  if (sent_ < output_.size()) {
+    sending_counts_ = true;
+    return;
+  }
+  record_sending(at);
+  waiting_since_ = at;
   if (step_ == Step::Message) {
     write_down_message(at);
   } else {
@@ -455,10 +474,11 @@ void Dialogue::on_channel_end(Reason how, std::string detail, Instant at) {
   break_off(how, std::move(detail), at);
 }
 
-void Dialogue::on_deadline(Instant at) {
+void Dialogue::on_deadline(Instant at, std::optional<Duration> took) {
   if (phase_ == Phase::AwaitClose) phase_ = Phase::Closed;
   if (phase_ == Phase::Closed) return;
   if (interrupted_) return on_unsolicited({}, at);
+  if (took) waiting_since_ = at - *took;
   break_off(Reason::Timeout, waited_for(at), at);
 }
 
@@ -488,6 +508,7 @@ void Dialogue::say(std::string line, Instant at, std::string shown) {
   output_ += "\r\n";
   sent_ = 0;
   waiting_since_ = at;
+  sending_begun_ = sending_counts_ = false;
   phase_ = Phase::Send;
 }
 

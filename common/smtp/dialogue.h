@@ -28,13 +28,15 @@
 namespace smtpprobe {
 
 // One step that ran. `took` is the server's and the network's time only: from the moment our bytes
-// left (or the channel was up) to the arrival of the last byte of the answer. Steps of several
-// commands (rcpt, command, auth) are the sum, with the worst reply.
+// left (or the channel was up) to the arrival of the last byte of the answer. The upload of the
+// message counts, and a command that the peer does not take at once. Steps of several commands
+// (rcpt, command, auth) are the sum, with the worst reply.
 struct StepRecord {
   Step step = Step::Banner;
   Instant began{};
   Instant ended{};
   Duration took{};
+  Duration sending{};  // the part of `took` in which the peer was to take what we sent
   std::optional<Reply> reply;
   Reason reason = Reason::None;
   std::string
@@ -94,6 +96,8 @@ class Dialogue {
   void on_sent(std::size_t bytes, Instant at);
   // The same for all that is left.
   void on_sent(Instant at) { on_sent(output_.size() - sent_, at); }
+  // The kernel takes no more of Send's bytes for now: the peer does not read them, or not so fast.
+  void on_send_blocked(Instant at);
   // Bytes from the peer, in any portion, whatever action is pending: before a Send or StartTls the
   // driver looks whether something is there already, and reports it here. `at` is their arrival.
   void on_received(std::string_view bytes, Instant at);
@@ -104,7 +108,8 @@ class Dialogue {
   // The peer closed (ConnectionClosed) or reset (ConnectionReset) the channel, a TLS record was bad
   // (TlsRecord), or the local side failed (LocalError).
   void on_channel_end(Reason how, std::string detail, Instant at);
-  void on_deadline(Instant at);
+  // `took`: how long it was the peer's turn; absent: since the current wait began.
+  void on_deadline(Instant at, std::optional<Duration> took = std::nullopt);
   void add_note(Note note) { notes_ |= note; }
 
   // What came of it; complete once next() is Close, true of the steps so far before that.
@@ -186,6 +191,8 @@ class Dialogue {
   // dialogue_record.cc: the books
   StepRecord& record(Instant at);  // of the current step, begun at the first call
   void stop_watch(Instant at);
+  void begin_sending(Instant at);    // at the first call for each Send
+  void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
   void write_down_reply(const Reply& reply, Instant at);
@@ -212,6 +219,8 @@ class Dialogue {
   std::optional<Step> answered_;  // the step answered last
   int last_code_ = 0;
   Instant waiting_since_{};
+  bool sending_begun_ = false;   // of Send: since waiting_since_
+  bool sending_counts_ = false;  // of Send: its time is the step's
   Instant step_deadline_{};
   std::string output_;    // of Send
   std::size_t sent_ = 0;  // of output_; above 0 where half of a line or of the message was sent

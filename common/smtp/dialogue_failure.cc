@@ -72,8 +72,8 @@ void Dialogue::show_failure_in_record(Instant at) {
 
 void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
   // An end that is found before we speak has no part in how long we took to speak.
-  const bool spoken = phase_ != Phase::Send || sent_ > 0 || reason == Reason::Timeout;
-  if (spoken) stop_watch(at);
+  if (reason == Reason::Timeout) sending_counts_ = true;
+  phase_ == Phase::Send ? record_sending(at) : stop_watch(at);
   if (phase_ == Phase::Send && step_ == Step::Message) write_down_upload(at);
   write_down_partial_reply(at);
   detail = masked(std::move(detail));

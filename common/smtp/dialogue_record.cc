@@ -53,6 +53,17 @@ void Dialogue::stop_watch(Instant at) {
   waiting_since_ = at;
 }
 
+// A command that leaves at once takes no time of its own.
+void Dialogue::record_sending(Instant at) {
+  if (!sending_counts_) {
+    record(at);
+    return;
+  }
+  const Duration before = record(waiting_since_).took;
+  stop_watch(at);
+  steps_.back().sending += steps_.back().took - before;
+}
+
 // Of several replies at one step the worst stands for it: 5yz over 4yz over the rest.
 void Dialogue::keep_worst(const Reply& reply, Instant at) {
   StepRecord& now = record(at);

@@ -32,7 +32,7 @@ bool Dialogue::reads_reply(std::string_view bytes, Instant at) {
       if (step_ == Step::Message && sent_ > 0) return true;
       if (!may_be_421(bytes)) return false;
       interrupted_ = true;
-      record(at);
+      record_sending(at);
       waiting_since_ = at;
       step_deadline_ = at + plan_.limits.of(step_);
       phase_ = Phase::Receive;

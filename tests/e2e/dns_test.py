@@ -139,7 +139,7 @@ class Check(NameServerCase):
         for name in ("many", "oversized"):
             outcome = self.check(name, "-p", port, "-4")
             self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
-            self.assertEqual(len(outcome.json["results"][0]["attempts"]), 16, outcome.out)
+            self.assertEqual(len(outcome.json["results"][0]["failed_attempts"]), 16, outcome.out)
             self.assertLess(outcome.seconds, 1 + SLACK)
 
     def test_name_server_that_is_not_there(self):

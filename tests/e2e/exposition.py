@@ -13,13 +13,14 @@ FAMILIES = {
     "probe_ip_protocol", "probe_ip_addr_hash", "probe_smtp_state", "probe_smtp_step_duration_seconds",
     "probe_smtp_step_reply_code", "probe_smtp_step_enhanced_status_info", "probe_failure_info",
     "probe_smtp_extension_offered", "probe_smtp_size_limit_bytes", "probe_smtp_tls", "probe_smtp_tls_verified",
-    "probe_ssl_earliest_cert_expiry", "probe_ssl_last_chain_expiry_timestamp_seconds", "probe_ssl_last_chain_info",
+    "probe_smtp_failed_addresses", "probe_ssl_earliest_cert_expiry", "probe_ssl_last_chain_expiry_timestamp_seconds", "probe_ssl_last_chain_info",
     "probe_tls_version_info", "probe_tls_cipher_info"}
 # Those that are there even when nothing was reached.
 ALWAYS = {
     "probe_success", "probe_duration_seconds", "probe_timeout_seconds", "probe_dns_lookup_time_seconds",
     "probe_ip_protocol", "probe_ip_addr_hash", "probe_smtp_state", "probe_smtp_step_duration_seconds",
-    "probe_smtp_step_reply_code", "probe_smtp_tls", "probe_smtp_tls_verified"}
+    "probe_smtp_step_reply_code", "probe_smtp_tls", "probe_smtp_tls_verified",
+    "probe_smtp_failed_addresses"}
 
 
 @dataclasses.dataclass

@@ -66,6 +66,16 @@ TEST(ProbeMetrics, LeaveTheWaitOut) {
   EXPECT_TRUE(has(text_of(*record), "probe_duration_seconds 0.025"));
 }
 
+TEST(ProbeMetrics, CountAddressesThatDidNotConnect) {
+  EXPECT_TRUE(has(text_of(*good_record()), "probe_smtp_failed_addresses 0"));
+  ProbeResult result = good_record()->result;
+  for (const char* address : {"192.0.2.8", "192.0.2.9"})
+    result.failed_attempts.push_back({address, Reason::ConnectTimeout, "", {}});
+  const std::string text = text_of(*finished(rcpt_plan(), std::move(result)));
+  EXPECT_TRUE(has(text, "probe_smtp_failed_addresses 2")) << text;
+  EXPECT_TRUE(has(text, "probe_success 1"));
+}
+
 TEST(ProbeMetrics, CertificateFieldsAreSanitisedAndCut) {
   ProbeResult result = good_record()->result;
   TlsFacts tls;

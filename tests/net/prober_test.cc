@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/net/probe_once.h"
+#include "common/probe/verdict.h"
 #include "tests/net/probe_harness.h"
 
 namespace smtpprobe {
@@ -130,6 +131,50 @@ TEST(ProberTest, AMessageLargerThanTheKernelTakesAtOnce) {
   EXPECT_EQ(failure_of(result), "");
   expect_no_mismatch(server);
   EXPECT_GT(server.received_bytes().size(), message.body.size());
+}
+
+ProbePlan big_message_plan(const FakeServer& server) {
+  ProbePlan plan = plan_for_server(server);
+  plan.dialogue.until = Step::Message;
+  plan.dialogue.from = "";
+  plan.dialogue.to = {"b@mx.test"};
+  MessagePlan message;
+  for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
+  plan.message = std::move(message);
+  return plan;
+}
+
+constexpr const char* kUntilData =
+    "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<>\nS: 250 ok\n"
+    "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\n";
+
+TEST(ProberTest, AServerThatStopsReadingTheMessageIsToBlame) {
+  const FakeServer server = FakeServer::from_text(std::string(kUntilData) + "wait 3s\nclose\n");
+  ProbePlan plan = big_message_plan(server);
+  plan.timeout = milliseconds(1500);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_TRUE(failure_of(result).starts_with("message timeout not taken by the server in 1."))
+      << failure_of(result);
+  ASSERT_NE(result.step(Step::Message), nullptr);
+  EXPECT_GE(result.step(Step::Message)->took, milliseconds(1000));
+  EXPECT_EQ(judge(plan, result).state, State::Critical);
+}
+
+TEST(ProberTest, TheUploadCountsInTheStep) {
+  const FakeServer server = FakeServer::from_text(
+      std::string(kUntilData) +
+      "wait 600ms\nC: <message>\nS: 250 queued\nC: QUIT\nS: 221 bye\nclose\n");
+  ProbePlan plan = big_message_plan(server);
+  plan.timeout = std::chrono::seconds(20);
+  const ProbeResult result = run_probe(plan);
+  EXPECT_EQ(failure_of(result), "");
+  ASSERT_NE(result.step(Step::Message), nullptr);
+  EXPECT_GE(result.step(Step::Message)->took, milliseconds(500));
+  EXPECT_GE(result.step(Step::Message)->sending, milliseconds(400));
+  EXPECT_EQ(result.step(Step::Data)->sending, Duration::zero());
+  Duration sum{};
+  for (const StepRecord& record : result.steps) sum += record.took;
+  EXPECT_LE(sum, result.ended - result.began);
 }
 
 // The server has said why before it went; that it went is the lesser news.

@@ -651,6 +651,106 @@ TEST(Dialogue, DeadlinesAreThoseOfTheStepAndOfTheWhole) {
   EXPECT_EQ(tight.deadline(), Instant{} + seconds(2));
 }
 
+Talk talk_until_the_message() {
+  Talk talk(plan_until(Step::Message));
+  talk.server("220 mx\r\n").server("250 mx\r\n").server("250 ok\r\n").server("250 ok\r\n");
+  talk.server("354 go\r\n");
+  return talk;
+}
+
+TEST(Dialogue, TheUploadIsPartOfTheStep) {
+  Talk talk = talk_until_the_message();
+  talk.pass(seconds(1));  // our own delay
+  talk.dialogue().on_sent(5, talk.now());
+  talk.pass(milliseconds(700));
+  talk.dialogue().on_send_blocked(talk.now());
+  talk.pass(milliseconds(800));
+  talk.dialogue().on_sent(talk.now());
+  EXPECT_EQ(talk.dialogue().deadline(), talk.now() + seconds(20)) << "for the reply alone";
+  talk.server("250 queued\r\n");
+  const StepRecord& message = *talk.step(Step::Message);
+  EXPECT_EQ(message.took, milliseconds(1510));
+  EXPECT_EQ(message.sending, milliseconds(1500));
+  EXPECT_EQ(message.ended - message.began, milliseconds(1510));
+}
+
+TEST(Dialogue, AMessageThatIsNotTakenIsATimeoutOfItsStep) {
+  Talk talk = talk_until_the_message();
+  talk.dialogue().on_send_blocked(talk.now());
+  EXPECT_EQ(talk.dialogue().deadline(), talk.now() + seconds(20));
+  talk.pass(seconds(5));
+  talk.dialogue().on_deadline(talk.now());
+  EXPECT_EQ(talk.reason(), Reason::Timeout);
+  EXPECT_EQ(talk.failed_step(), Step::Message);
+  EXPECT_EQ(talk.detail(), "not taken by the server in 5.0 s");
+  EXPECT_EQ(talk.step(Step::Message)->took, seconds(5));
+  EXPECT_EQ(talk.step(Step::Message)->sending, seconds(5));
+}
+
+TEST(Dialogue, AnUploadThatIsCutOffHasItsTime) {
+  Talk talk = talk_until_the_message();
+  talk.dialogue().on_sent(5, talk.now());
+  talk.pass(seconds(2));
+  talk.dialogue().on_channel_end(Reason::ConnectionReset, {}, talk.now());
+  EXPECT_EQ(talk.reason(), Reason::ConnectionReset);
+  EXPECT_EQ(talk.step(Step::Message)->took, seconds(2));
+}
+
+TEST(Dialogue, AnEndBeforeTheMessageBeginsIsNoUpload) {
+  Talk talk = talk_until_the_message();
+  talk.pass(seconds(2));
+  talk.dialogue().on_channel_end(Reason::ConnectionReset, {}, talk.now());
+  EXPECT_EQ(talk.step(Step::Message)->took, Duration::zero());
+}
+
+TEST(Dialogue, ACommandCountsFromItsSendUnlessThePeerDoesNotTakeIt) {
+  for (const bool blocked : {false, true}) {
+    Talk talk(plan_until(Step::Ehlo));
+    talk.dialogue().on_received("220 mx\r\n", talk.now());
+    talk.pass(seconds(1));  // our own delay
+    if (blocked) talk.dialogue().on_send_blocked(talk.now());
+    talk.pass(seconds(3));
+    talk.dialogue().on_sent(talk.now());
+    talk.server("250 mx\r\n");
+    EXPECT_EQ(talk.step(Step::Ehlo)->took, milliseconds(blocked ? 3010 : 10));
+    EXPECT_EQ(talk.step(Step::Ehlo)->sending, seconds(blocked ? 3 : 0));
+  }
+}
+
+TEST(Dialogue, ACommandThatIsNotTakenIsATimeoutOfItsStep) {
+  Talk talk(plan_until(Step::Ehlo));
+  talk.dialogue().on_received("220 mx\r\n", talk.now());
+  talk.dialogue().on_send_blocked(talk.now());
+  talk.pass(seconds(10));
+  talk.dialogue().on_deadline(talk.now());
+  EXPECT_EQ(talk.failed_step(), Step::Ehlo);
+  EXPECT_EQ(talk.detail(), "not taken by the server in 10.0 s");
+  EXPECT_EQ(talk.step(Step::Ehlo)->took, seconds(10));
+}
+
+TEST(Dialogue, A421WhileACommandIsNotTakenKeepsItsTime) {
+  Talk talk(plan_until(Step::Ehlo));
+  talk.dialogue().on_received("220 mx\r\n", talk.now());
+  talk.dialogue().on_send_blocked(talk.now());
+  talk.pass(seconds(3));
+  talk.dialogue().on_received("421 4.3.2 bye\r\n", talk.now());
+  EXPECT_EQ(talk.failed_step(), Step::Ehlo);
+  EXPECT_EQ(talk.step(Step::Ehlo)->took, seconds(3));
+}
+
+// The next command is not blocked because the one before was.
+TEST(Dialogue, EachSendIsAWaitOfItsOwn) {
+  Talk talk(plan_until(Step::Mail));
+  talk.dialogue().on_received("220 mx\r\n", talk.now());
+  talk.dialogue().on_send_blocked(talk.now());
+  talk.dialogue().on_sent(talk.now());
+  talk.dialogue().on_received("250 mx\r\n", talk.now());
+  talk.pass(seconds(1));
+  talk.dialogue().on_sent(talk.now());
+  talk.server("250 ok\r\n");
+  EXPECT_EQ(talk.step(Step::Mail)->took, milliseconds(10));
+}
+
 TEST(Dialogue, QuitHasItsOwnTwoSeconds) {
   Talk talk(plan_until(Step::Banner));
   talk.server("220 mx\r\n");
@@ -760,6 +860,17 @@ TEST(DialogueTls, TheHandshakeCountsFromWhereItBeganAndForThePeersPartAlone) {
   const StepRecord& tls = dialogue.steps().back();
   ASSERT_EQ(tls.step, Step::Tls);
   EXPECT_EQ(tls.took, milliseconds(30));
+}
+
+TEST(DialogueTls, AHandshakeThatIsTooLateCountsForThePeersPartAlone) {
+  DialoguePlan plan;
+  plan.helo_name = "probe.test";
+  plan.tls = TlsMode::Implicit;
+  Dialogue dialogue(plan, Instant{}, Instant{} + seconds(60));
+  dialogue.on_tls_begun(Instant{});
+  dialogue.on_deadline(Instant{} + seconds(10), seconds(3));
+  EXPECT_EQ(dialogue.steps().back().took, seconds(3));
+  EXPECT_EQ(dialogue.failure()->detail, "no handshake in 3.0 s");
 }
 
 TEST(DialogueAuth, ASecretInPiecesIsMasked) {

@@ -39,7 +39,8 @@ TEST(JsonOutput, HoldsTheWholeResult) {
   EXPECT_EQ(read["state"], "CRITICAL");
   EXPECT_EQ(read["exit_code"], 2);
   EXPECT_EQ(read["headline"],
-            "SMTP CRITICAL - rcpt: 550 5.1.1 no such user - 0.070 sec. response time");
+            "SMTP CRITICAL - rcpt: 550 5.1.1 no such user, after 1 failed address - 0.070 sec. "
+            "response time");
   ASSERT_EQ(read["findings"].size(), 1U);
   EXPECT_EQ(read["findings"][0]["step"], "rcpt");
   EXPECT_EQ(read["findings"][0]["reason"], "reply_5xx");
@@ -49,7 +50,7 @@ TEST(JsonOutput, HoldsTheWholeResult) {
   const json& one = read["results"][0];
   EXPECT_EQ(one["endpoint"]["address"], "192.0.2.1");
   EXPECT_EQ(one["endpoint"]["port"], 25);
-  EXPECT_EQ(one["attempts"][0]["reason"], "connection_refused");
+  EXPECT_EQ(one["failed_attempts"][0]["reason"], "connection_refused");
   EXPECT_EQ(one["started"], "2026-11-23T12:00:00Z");
   EXPECT_DOUBLE_EQ(one["response_time_seconds"], 0.07);
   const json& rcpt = one["steps"].back();

@@ -180,6 +180,84 @@ TEST(Headline, TheSecondsAlwaysFit) {
   EXPECT_EQ(compose_line("a", "b", {"cc", std::string(90, 'd'), "ee"}, "f", 20), "ab / cc / eef");
 }
 
+struct AddressesRow {
+  const char* name;
+  std::size_t addresses;
+  std::size_t failed;
+  bool connected;
+  bool refused;  // at rcpt
+  const char* line;
+};
+
+class AddressesTest : public testing::TestWithParam<AddressesRow> {};
+
+TEST_P(AddressesTest, AreOnTheFirstLine) {
+  const AddressesRow& row = GetParam();
+  ProbeResult result = started();
+  result.addresses = row.addresses;
+  for (std::size_t i = 0; i < row.failed; ++i)
+    result.failed_attempts.push_back({"192.0.2.9", Reason::ConnectTimeout, "", milliseconds(9)});
+  if (!row.connected) {
+    failed(result, Step::Connect, Reason::ConnectTimeout, "no answer from 192.0.2.1 port 25");
+  } else {
+    ran(result, Step::Connect);
+    ran(result, Step::Banner, reply(220, "mx.example.net ESMTP"));
+    if (row.refused) refused(result, Step::Rcpt, 550, "5.1.1 no");
+  }
+  EXPECT_EQ(before_bar(rendered(options_for(), result)), row.line);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, AddressesTest,
+    testing::Values(
+        AddressesRow{"Literal", 0, 0, true, false,
+                     "SMTP OK - 0.020 sec. response time, 220 at banner"},
+        AddressesRow{"SingleAddress", 1, 0, true, true,
+                     "SMTP CRITICAL - rcpt: 550 5.1.1 no - 0.030 sec. response time"},
+        AddressesRow{"SingleAddressDead", 1, 1, false, false,
+                     "SMTP CRITICAL - connect: connection attempt timed out: no answer from "
+                     "192.0.2.1 port 25 - "
+                     "0.010 sec. response time"},
+        AddressesRow{"FirstOfTwo", 2, 0, true, false,
+                     "SMTP OK - 0.020 sec. response time, 220 at banner, mx.example.net "
+                     "[192.0.2.1]"},
+        AddressesRow{"SecondOfTwo", 2, 1, true, false,
+                     "SMTP OK - 0.020 sec. response time, 220 at banner, mx.example.net "
+                     "[192.0.2.1], after 1 failed address"},
+        AddressesRow{"ThirdRefuses", 4, 2, true, true,
+                     "SMTP CRITICAL - mx.example.net [192.0.2.1] rcpt: 550 5.1.1 no, after 2 "
+                     "failed addresses - 0.030 sec. response time"},
+        AddressesRow{
+            "None", 3, 3, false, false,
+            "SMTP CRITICAL - mx.example.net [192.0.2.1] connect: connection attempt timed out: no "
+            "answer from 192.0.2.1 port 25, none of 3 addresses connected - 0.010 sec. "
+            "response time"},
+        AddressesRow{
+            "NotAllTried", 5, 3, false, false,
+            "SMTP CRITICAL - mx.example.net [192.0.2.1] connect: connection attempt timed out: no "
+            "answer from 192.0.2.1 port 25, 3 of 5 addresses tried - 0.010 sec. response "
+            "time"}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+TEST(Headline, OfALongNameTheNoteAndTheSecondsFit) {
+  ProbeResult result = started();
+  result.addresses = 16;
+  result.endpoint.host = std::string(253, 'h');
+  result.endpoint.address = "2001:db8:1111:2222:3333:4444:5555:6666";
+  for (int i = 0; i < 15; ++i)
+    result.failed_attempts.push_back({"192.0.2.9", Reason::ConnectTimeout, "", milliseconds(9)});
+  ran(result, Step::Connect);
+  refused(result, Step::Rcpt, 550, std::string(900, 'x'));
+  const Verdict verdict = judge(options_for().plan, result);
+  for (const std::size_t max : {std::size_t{210}, kFirstLineBytes}) {
+    const std::string line = headline(result, verdict, {}, max);
+    EXPECT_LE(line.size(), max);
+    EXPECT_TRUE(line.ends_with(", after 15 failed addresses - 0.020 sec. response time")) << line;
+    EXPECT_NE(line.find("[2001:db8:1111:2222:3333:4444:5555:6666] rcpt: 550"), std::string::npos)
+        << line;
+  }
+}
+
 // Whatever a server says.
 
 std::string noise(std::mt19937& random) {

@@ -49,6 +49,21 @@ TEST(ProbeResult, ResponseTimeEndsBeforeQuit) {
   EXPECT_EQ(r.response_time(), milliseconds(40));  // the last to end, whatever its place
 }
 
+TEST(MostTelling, OfTheFailuresOfAllAddresses) {
+  const auto attempts = [](std::initializer_list<Reason> reasons) {
+    std::vector<AddressAttempt> all;
+    for (const Reason reason : reasons) all.push_back({"192.0.2.1", reason, "", {}});
+    return all;
+  };
+  using enum Reason;
+  EXPECT_EQ(most_telling(attempts({ConnectTimeout})), 0U);
+  EXPECT_EQ(most_telling(attempts({ConnectTimeout, ConnectionRefused, ConnectTimeout})), 1U);
+  EXPECT_EQ(most_telling(attempts({HostUnreachable, ConnectTimeout})), 1U);
+  EXPECT_EQ(most_telling(attempts({LocalError, HostUnreachable, LocalError})), 1U);
+  EXPECT_EQ(most_telling(attempts({ConnectionRefused, ConnectionReset})), 0U);
+  EXPECT_EQ(most_telling(attempts({LocalError, LocalError})), 0U);
+}
+
 Certificate certificate(WallTime not_after) {
   Certificate c;
   c.not_after = not_after;

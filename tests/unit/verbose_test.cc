@@ -68,6 +68,20 @@ TEST(Verbose, TheTranscriptHasOffsetsAndSpeakers) {
   EXPECT_EQ(text_of(result, 1).find("EHLO probe"), std::string::npos);
 }
 
+TEST(Verbose, FailedAddressesOfANameAreShownAtEveryLevelOnce) {
+  ProbeResult result = greeted();
+  result.addresses = 2;
+  result.failed_attempts = {{"192.0.2.9", Reason::ConnectTimeout, "no answer", milliseconds(1667)}};
+  for (const int level : {1, 2, 3}) {
+    const std::string text = text_of(result, level);
+    const std::string line =
+        "\ntried           192.0.2.9: connection attempt timed out: no answer (1.667 s)\n";
+    const std::size_t at = text.find(line);
+    EXPECT_NE(at, std::string::npos) << text;
+    EXPECT_EQ(text.find("tried ", at + line.size()), std::string::npos) << text;
+  }
+}
+
 TEST(Verbose, LevelThreeShowsEverything) {
   ProbeResult result = greeted();
   secured(result, {certificate("mx.example.net", 90), certificate("Example CA", -2)});

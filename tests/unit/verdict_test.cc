@@ -325,6 +325,19 @@ TEST(Verdict, SlowOnTheWholeIsToldAtTheLongestStep) {
   EXPECT_EQ(judge(plan, result).state, State::Ok);
 }
 
+TEST(Verdict, SlowOnTheWholeAfterADeadAddressIsToldAtConnect) {
+  ProbePlan plan;
+  plan.total = limits("0.02", "1");
+  ProbeResult result = up_to(Step::Quit);
+  result.steps[2].took = milliseconds(500);  // banner
+  result.failed_attempts = {{"192.0.2.9", Reason::ConnectTimeout, "", milliseconds(600)}};
+  result.steps[2].ended += milliseconds(1090);
+  const Verdict verdict = judge(plan, result);
+  EXPECT_EQ(verdict.state, State::Critical);
+  EXPECT_EQ(verdict.findings[0].reason, Reason::Slow);
+  EXPECT_EQ(verdict.findings[0].step, Step::Connect);
+}
+
 TEST(Verdict, ASlowStep) {
   ProbePlan plan;
   plan.step[Step::Ehlo] = limits(nullptr, "0.005");
