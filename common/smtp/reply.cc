@@ -17,8 +17,7 @@ constexpr std::array kNoteNames = {
     NoteName{Note::LongLine, "long_line"},         NoteName{Note::EscMismatch, "esc_mismatch"},
     NoteName{Note::CapsChanged, "caps_changed"},   NoteName{Note::HeloFallback, "helo_fallback"},
     NoteName{Note::WillForward, "will_forward"},   NoteName{Note::NoCloseNotify, "no_close_notify"},
-    NoteName{Note::Code200, "code_200"},
-    NoteName{Note::TlsLegacy, "tls_legacy"},
+    NoteName{Note::Code200, "code_200"},           NoteName{Note::TlsLegacy, "tls_legacy"},
 };
 
 constexpr bool between(char c, char low, char high) { return c >= low && c <= high; }

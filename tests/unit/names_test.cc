@@ -127,10 +127,9 @@ TEST(ReasonWords, AreShortAndOnePerReason) {
 TEST(NoteNames, AreListedInOrder) {
   using Names = std::vector<std::string_view>;
   EXPECT_EQ(note_names(Note::None), Names());
-  const Names all = {"control_chars", "bare_lf",         "long_line",
-                     "esc_mismatch",  "caps_changed",    "helo_fallback",
-                     "will_forward",  "no_close_notify", "code_200",
-                     "tls_legacy"};
+  const Names all = {"control_chars", "bare_lf",       "long_line",    "esc_mismatch",
+                     "caps_changed",  "helo_fallback", "will_forward", "no_close_notify",
+                     "code_200",      "tls_legacy"};
   for (unsigned set = 0; set < 1024; ++set) {
     Names wanted;
     for (unsigned bit = 0; bit < 10; ++bit) {
