@@ -191,7 +191,7 @@ class Dialogue {
   // dialogue_record.cc: the books
   StepRecord& record(Instant at);  // of the current step, begun at the first call
   void stop_watch(Instant at);
-  void begin_sending(Instant at);    // at the first call for each Send
+  void begin_sending(Instant at);   // at the first call for each Send
   void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);

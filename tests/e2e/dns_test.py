@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import re
 import shutil
+import socket
 import tempfile
 import time
 import unittest
@@ -70,6 +71,20 @@ def setUpModule():
     RESOLV_CONF.touch()
     namespaces.private_mounts()
     namespaces.show_as(RESOLV_CONF, "/etc/resolv.conf")
+
+
+@contextlib.contextmanager
+def swallowing(address, port):
+    """A listener with a full backlog: whoever connects gets no answer."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex((address, port))
+        yield
 
 
 class NameServerCase(ExporterCase):
@@ -141,6 +156,37 @@ class Check(NameServerCase):
             self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
             self.assertEqual(len(outcome.json["results"][0]["failed_attempts"]), 16, outcome.out)
             self.assertLess(outcome.seconds, 1 + SLACK)
+
+    def test_dead_address_before_a_healthy_one(self):
+        server = self.peer()
+        where = r"two\.test \[127\.0\.0\.1\], after 1 failed address$"
+        with swallowing("127.0.0.2", server.port):
+            outcome = self.check("two", "-p", server.port)
+            result = self.assert_verdict(outcome, OK, "ehlo")
+            self.assertRegex(outcome.json["headline"], where)
+            text = self.run_clean("-H", "two.test", "-t", DEADLINE, "-p", server.port, "-v")
+        self.assertEqual(result["endpoint"]["address"], "127.0.0.1")
+        (failed,) = result["failed_attempts"]
+        self.assertEqual((failed["address"], failed["reason"]), ("127.0.0.2", "connect_timeout"))
+        # A third of the time is the dialogue's, the rest is shared.
+        self.assertAlmostEqual(failed["seconds"], DEADLINE / 3, delta=SLACK)
+        self.assertRegex(text.text.split("|")[0], where)
+        self.assertRegex(text.out, r"(?m)^tried +127\.0\.0\.2: connection attempt timed out: no answer")
+
+    def test_silent_server_after_a_dead_address(self):
+        server = self.peer(lambda connection: connection.recv(1))
+        with swallowing("127.0.0.2", server.port):
+            outcome = self.check("two", "-p", server.port)
+        self.assert_verdict(outcome, CRITICAL, "banner", "timeout")
+        self.assertRegex(outcome.json["headline"],
+                         r"^SMTP CRITICAL - two\.test \[127\.0\.0\.1\] banner: .*, after 1 failed address - \d")
+
+    def test_no_address_connects(self):
+        (port,) = peers.free_ports(1)
+        outcome = self.check("two", "-p", port)
+        self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
+        self.assertRegex(outcome.json["headline"], r"^SMTP CRITICAL - two\.test \[127\.0\.0\.2\] connect: connection "
+                         rf"refused by 127\.0\.0\.2 port {port}, none of 2 addresses connected - \d")
 
     def test_name_server_that_is_not_there(self):
         self.addCleanup(self.write_resolv_conf, "127.0.0.1")
@@ -308,6 +354,15 @@ class ExporterNames(NameServerCase):
                 self.assert_exposed(one.result().metrics, OK)
         self.assertEqual(server.most, 1)
         self.assertEqual(exporter.get(f"/probe?target=other.test.:{server.port}&module=plain").status, 403)
+
+    def test_failed_addresses_are_counted(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        with swallowing("127.0.0.2", server.port):
+            metrics = self.assert_exposed(exporter.probe(f"two.test:{server.port}", "plain").metrics, OK)
+        self.assertEqual(metrics.value("probe_smtp_failed_addresses"), 1)
+        metrics = self.assert_exposed(exporter.probe(f"good.test:{server.port}", "plain").metrics, OK)
+        self.assertEqual(metrics.value("probe_smtp_failed_addresses"), 0)
 
     def slowest(self, exporter, server):
         """Of twenty probes each of an address and of names, one after the other."""
