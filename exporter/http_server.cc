@@ -152,11 +152,12 @@ class HttpServer::Session {
   // Whether another request may come.
   asio::awaitable<bool> answer_one() {
     auto waiting = next_request();
-    const std::optional<Incoming> incoming = co_await std::move(waiting);
+    std::optional<Incoming> incoming = co_await std::move(waiting);
     if (!incoming) co_return false;
     // A probe may last for minutes; what the next request needs is for the next request.
     if (buffer_.size() == 0) buffer_.shrink_to_fit();
     const Counted answering(server_.answering_);
+    incoming->request.client = {connection_->client, &connection_->hang_up};
     auto handling = handle(incoming->request);
     HttpResponse response = co_await std::move(handling);
     const bool stay = incoming->keep_alive && !server_.draining_.load(std::memory_order_relaxed);

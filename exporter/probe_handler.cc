@@ -109,14 +109,14 @@ asio::awaitable<HttpResponse> ProbeHandler::answer(EventLoop& loop, const HttpRe
         {{"status", std::to_string(asked.error().status)}, {"why", std::move(why)}});
     return answered(refusal_for(request, std::move(asked.error())));
   }
-  ProbeService::Admission admission = service_.admit();
+  ProbeService::Admission admission = service_.admit(loop, request.client);
   if (!admission) return answered(refusal_for(request, busy_response(service_.draining())));
   return probe(loop, std::move(*asked), std::move(admission));
 }
 
 asio::awaitable<HttpResponse> ProbeHandler::probe(EventLoop& loop, Asked asked,
-                                                  ProbeService::Admission) {
-  auto probing = service_.run(loop, asked.order);
+                                                  ProbeService::Admission admission) {
+  auto probing = service_.run(loop, asked.order, &admission);
   const std::shared_ptr<const ProbeRecord> record = co_await std::move(probing);
   co_return rendered(*record, asked);
 }

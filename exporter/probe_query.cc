@@ -136,7 +136,7 @@ Result<double> parse_scrape_timeout(std::string_view header) {
     return error(
         fmt::format("X-Prometheus-Scrape-Timeout-Seconds: got \"{}\", wanted a number of seconds",
                     printable(header, kShownBytes)));
-  return seconds;
+  return std::min(seconds, kLongestScrape);
 }
 
 double probe_timeout(double module, double scrape, double offset) {

@@ -28,6 +28,18 @@ void tell_no_time_left(const ProbePlan& plan, ProbeResult& result) {
                            "the scrape's timeout leaves no time for a probe", std::nullopt};
 }
 
+// It has made way for a probe of another client: what it found so far says nothing.
+void report_interruption(const std::string& why, ProbeResult& result) {
+  result.ended = now();
+  result.failure = Failure{Step::Resolve, Reason::ProbeRejected, why, std::nullopt};
+}
+
+// Another client's probe, or the queue of its own ones, took the place of this one.
+bool made_way(const TurnClaim* claim) {
+  return claim != nullptr && (claim->refusal != TurnClaim::Refusal::None ||
+                              (claim->interrupt && !claim->interrupt->why().empty()));
+}
+
 void write_log(const ProbeRecord& record) {
   const bool good = record.verdict.findings.empty();
   const LogLevel level = good ? LogLevel::Debug : LogLevel::Warn;
@@ -63,17 +75,35 @@ void write_log(const ProbeRecord& record) {
 
 }  // namespace
 
-ProbeService::Admission ProbeService::admit() {
-  Admission admission(&metrics_);
-  const std::int64_t before = metrics_.probes_in_flight.fetch_add(1);
-  if (before < max_in_flight_ && !draining()) return admission;
+ProbeService::Admission::Admission(ProbeService& service, const HttpClient& client, EventLoop& loop)
+    : probe_(new Admitted{service, {}, {}}) {
+  if (client.cancel != nullptr)
+    probe_->claim.interrupt = std::make_shared<Interrupt>(loop.executor(), *client.cancel);
+  probe_->claim.client = probe_->share.client = client.id;
+  probe_->share.interrupt = probe_->claim.interrupt;
+  probe_->entered = service.shares_.enter(probe_->share);
+  if (probe_->entered) ++service.metrics_.probes_in_flight;
+}
+
+ProbeService::Admission::~Admission() {
+  if (!probe_) return;
+  probe_->service.shares_.leave(probe_->share);
+  if (probe_->claim.interrupt) probe_->claim.interrupt->close();
+  if (probe_->entered) --probe_->service.metrics_.probes_in_flight;
+}
+
+ProbeService::Admission ProbeService::admit(EventLoop& loop, const HttpClient& client) {
+  if (!draining()) {
+    Admission admission(*this, client, loop);
+    if (admission) return admission;
+  }
   metrics_.probes_rejected.fetch_add(1);
-  const Admission given_back = std::move(admission);
-  return Admission(nullptr);
+  return {};
 }
 
 asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop& loop,
-                                                                      const ProbeOrder& order) {
+                                                                      const ProbeOrder& order,
+                                                                      const Admission* admission) {
   auto record = std::make_shared<ProbeRecord>();
   record->target = order.plan->target.text(order.plan->port);
   record->module = order.module->module.name;
@@ -82,14 +112,27 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
   if (order.timeout <= Duration::zero()) {
     tell_no_time_left(*record->plan, record->result);
   } else {
-    const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes()};
-    auto probing =
-        probe_into(record->result, record->plan, order.module->tls, loop.resolver(), restraint);
-    co_await std::move(probing);
-    // Nobody is there any more to be told, and the server has done nothing wrong.
+    TurnClaim* const claim = admission != nullptr ? &admission->probe_->claim : nullptr;
+    if (claim != nullptr) claim->timeout = order.timeout;
+    const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes(), claim};
+    bool aborted = false;
+    try {
+      auto probing =
+          probe_into(record->result, record->plan, order.module->tls, loop.resolver(), restraint);
+      co_await std::move(probing);
+    } catch (const boost::system::system_error& ended) {
+      if (ended.code() != asio::error::operation_aborted) throw;
+      aborted = true;
+    }
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none)
-      throw boost::system::system_error(asio::error::operation_aborted);
+    if (aborted || state.cancelled() != asio::cancellation_type::none) {
+      // The client has gone, and the server has done nothing wrong.
+      if (claim == nullptr || !claim->interrupt || claim->interrupt->why().empty())
+        throw boost::system::system_error(asio::error::operation_aborted);
+      co_await asio::this_coro::reset_cancellation_state();
+      report_interruption(claim->interrupt->why(), record->result);
+    }
+    if (made_way(claim)) metrics_.probes_rejected.fetch_add(1);
   }
   record->duration = record->result.ended - record->result.began - record->result.waited;
   record->verdict = judge(*record->plan, record->result);

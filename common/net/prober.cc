@@ -66,6 +66,12 @@ bool fits(IpChoice choice, const SocketAddress& address) {
          !(choice == IpChoice::Ipv6 && address.ip_version() == 4);
 }
 
+std::string refusal_words(const TurnClaim& claim, const SocketAddress& peer) {
+  const std::string full = "the queue of probes for " + peer.words() + " is full";
+  if (claim.refusal == TurnClaim::Refusal::QueueFull) return full;
+  return full + ", and this client had most of its places: one was given to another client";
+}
+
 class Session {
  public:
   Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
@@ -223,10 +229,10 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
   const Instant began = now();
   bool waited = false;
   if (restraint_.turns != nullptr) {
-    turn_ = restraint_.turns->try_take(peer);
+    turn_ = restraint_.turns->try_take(peer, restraint_.claim);
     if (!turn_) {
       waited = true;
-      auto waiting = restraint_.turns->take(peer, deadline_);
+      auto waiting = restraint_.turns->take(peer, deadline_, restraint_.claim);
       turn_ = co_await std::move(waiting);
     }
   }
@@ -240,6 +246,8 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
     }
   }
   if (waited) ledger_.add(TimeUse::Queued, now() - began);
+  if (!in && restraint_.claim != nullptr && restraint_.claim->refusal != TurnClaim::Refusal::None)
+    co_return fail(Step::Resolve, Reason::ProbeRejected, refusal_words(*restraint_.claim, peer));
   co_return (in && (restraint_.starts == nullptr || start_)) ||
       fail(Step::Resolve, Reason::ProbeRejected,
            "waited " + seconds_words(ledger_.total(TimeUse::Queued)) + " for other probes" +

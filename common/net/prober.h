@@ -21,6 +21,7 @@ struct Restraint {
   AddressTurns* turns = nullptr;  // at each address
   Pace* starts = nullptr;         // while it connects; of the probe's own loop, as the next
   Pace* handshakes = nullptr;     // while it computes for TLS
+  TurnClaim* claim = nullptr;     // what this probe presents to `turns`; outlives it
 };
 
 // One endpoint of `plan`: of several addresses the first that connects. `tls` is made from the
