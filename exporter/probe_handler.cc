@@ -36,6 +36,10 @@ Ordered order_of(const ProbeQuery& query, const std::shared_ptr<const ServedConf
                            printable(module_names(config->config), 1000));
   }
   const ServedModule& module = found->second;
+  // One text for all of them, and nothing is opened: a client must not learn which files there are.
+  const bool is_path = !query.target.unix_path.empty();
+  if (is_path && !is_listed(config->config.allowed_targets, query.target))
+    return refuse(403, "unix sockets are probed only where allowed_targets lists them");
   if (!is_allowed(config->config.allowed_targets, query.target))
     return refuse(403, "target " + query.target.text(module.module.plan.port) +
                            " is outside allowed_targets");

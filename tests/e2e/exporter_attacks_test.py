@@ -136,5 +136,28 @@ class Fairness(AttackCase):
             connection.socket.settimeout(PATIENCE)
 
 
+class UnixSockets(AttackCase):
+
+    def test_refused_with_one_text(self):
+        """Whatever is at the path: a socket, a file, a file that cannot be read, nothing."""
+        path = self.folder / "socket"
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(path))
+        listener.listen()
+        listed = 'allowed_targets: ["127.0.0.1", "*", "0.0.0.0/0", "unix:/run/other"]\n'
+        for config in (None, listed):
+            exporter = self.start(config=config)
+            texts = set()
+            for one in (path, "/etc/passwd", "/etc/shadow", "/root", "/nonexistent", "/run/other/x"):
+                for module in ("smtp", "lmtp"):
+                    answer = exporter.probe(f"unix:{one}", module)
+                    self.assert_refused(answer, 403, "allowed_targets")
+                    texts.add(answer.text)
+            self.assertEqual(len(texts), 1, texts)
+            listener.settimeout(0.1)
+            self.assertRaises(socket.timeout, listener.accept)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -118,6 +118,9 @@ TEST(ScrapeTimeout, IsAFiniteNumberOfSeconds) {
   EXPECT_EQ(*parse_scrape_timeout(""), 0.0);
   EXPECT_EQ(*parse_scrape_timeout("10"), 10.0);
   EXPECT_EQ(*parse_scrape_timeout("1.5"), 1.5);
+  EXPECT_EQ(*parse_scrape_timeout("300"), 300.0);
+  EXPECT_EQ(*parse_scrape_timeout("300.001"), kLongestScrape);
+  EXPECT_EQ(*parse_scrape_timeout("1e300"), kLongestScrape);
   for (const char* text : {"abc", "10s", "1,5", "10 20", " 10", "nan", "inf", "1e999", "-1", "--1"})
     EXPECT_FALSE(parse_scrape_timeout(text)) << text;
 }
