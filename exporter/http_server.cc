@@ -297,7 +297,9 @@ asio::awaitable<void> HttpServer::accept(tcp::acceptor acceptor) {
     auto [failure, socket] = co_await std::move(accepting);
     if (failure == asio::error::operation_aborted) co_return;
     if (failure) {
-      log(LogLevel::Warn, "cannot accept a connection", {{"why", failure.message()}});
+      log_limited(LogKind::Request, LogLevel::Warn,
+                  {"cannot accept a connection", {}, failure.message()},
+                  {{"why", failure.message()}});
       asio::steady_timer pause(loops_[0].context(), kPauseWhenShort);
       auto waiting = pause.async_wait(kTuple);
       co_await std::move(waiting);
@@ -354,9 +356,11 @@ asio::awaitable<void> HttpServer::serve(std::shared_ptr<HttpConnection> connecti
     }
   } catch (const boost::system::system_error& ended) {
     if (ended.code() != asio::error::operation_aborted)
-      log(LogLevel::Error, "internal error", {{"what", ended.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, ended.what()},
+                  {{"what", ended.what()}});
   } catch (const std::exception& fault) {
-    log(LogLevel::Error, "internal error", {{"what", fault.what()}});
+    log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, fault.what()},
+                {{"what", fault.what()}});
   }
 }
 
@@ -368,7 +372,9 @@ asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> conn
   auto greeting = stream.async_handshake(asio::ssl::stream_base::server, kTuple);
   const auto [failure] = co_await std::move(greeting);
   if (failure) {
-    log(LogLevel::Debug, "TLS handshake of a client failed", {{"why", failure.message()}});
+    log_limited(LogKind::Request, LogLevel::Debug,
+                {"TLS handshake of a client failed", {}, failure.message()},
+                {{"why", failure.message()}});
     co_return;
   }
   Session<asio::ssl::stream<tcp::socket&>> served(*this, connection, stream);
@@ -402,10 +408,12 @@ asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpReq
       response = co_await std::move(handling);
     } catch (const boost::system::system_error& ended) {
       if (ended.code() == asio::error::operation_aborted) throw;
-      log(LogLevel::Error, "internal error", {{"what", ended.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, ended.what()},
+                  {{"what", ended.what()}});
       response = plain_response(500, "internal error");
     } catch (const std::exception& fault) {
-      log(LogLevel::Error, "internal error", {{"what", fault.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, fault.what()},
+                  {{"what", fault.what()}});
       response = plain_response(500, "internal error");
     }
   }

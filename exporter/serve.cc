@@ -109,6 +109,7 @@ class Service {
     hashers_.stop();
     workers_.join();
     hashers_.join();
+    log_left_out(true);
     log(LogLevel::Info, "ended");
     return 0;
   }
@@ -170,6 +171,7 @@ class Service {
       auto waiting = tidy_.async_wait(kTuple);
       const auto [failure] = co_await std::move(waiting);
       if (failure) co_return;
+      log_left_out();
       const std::int64_t present = probes_.in_flight();
       most = std::max(most, present);
       if (most >= kBurst && present <= most / 4) {
@@ -246,6 +248,7 @@ int check_config(const ExporterOptions& options) {
 
 int serve(const ExporterOptions& options) {
   keep_large_blocks_apart();
+  limit_log();
   Result<std::unique_ptr<WebAccess>> access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
   Service service(options, std::move(*access), capacity_for(options));
