@@ -1,6 +1,7 @@
 #include "exporter/probe_handler.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "exporter/exposition.h"
 #include "exporter/log.h"
 #include "exporter/pages.h"
+#include "exporter/plan_bytes.h"
 #include "exporter/probe_metrics.h"
 #include "exporter/probe_order.h"
 #include "exporter/probe_query.h"
@@ -74,17 +76,40 @@ ProbeHandler::AskedOrNot ProbeHandler::read(EventLoop& loop, const HttpRequest& 
 // Prometheus asks the same every minute, for months.
 ProbeHandler::AskedOrNot ProbeHandler::understand(EventLoop& loop, const HttpRequest& request) {
   Known& known = known_[loop.index()];
-  if (known.config != loop.config() || known.asked.size() >= kMostKnown) {
-    known.asked.clear();
+  if (known.config != loop.config()) {
+    known = Known{};
     known.config = loop.config();
   }
-  std::string key = request.scrape_timeout + ' ' + request.target;
-  if (const auto found = known.asked.find(key); found != known.asked.end()) return found->second;
+  std::optional<std::string> key = query_key(request.target);
+  if (!key || key->size() + request.scrape_timeout.size() > kLongestKnown)
+    return read(loop, request);
+  *key += request.scrape_timeout;
+  if (const auto found = known.asked.find(*key); found != known.asked.end()) return found->second;
   AskedOrNot asked = read(loop, request);
-  // A message makes a plan large, and whoever asks may vary the query at will.
-  const bool small = asked && !asked->order.plan->message && key.size() <= kLongestKnown;
-  if (small) known.asked.emplace(std::move(key), *asked);
+  // A message makes a plan large.
+  if (asked && !asked->order.plan->message) keep(known, std::move(*key), *asked);
   return asked;
+}
+
+std::size_t ProbeHandler::cached_bytes() const {
+  std::size_t bytes = 0;
+  for (const Known& known : known_) bytes += known.bytes;
+  return bytes;
+}
+
+// A client may vary its query at will.
+void ProbeHandler::keep(Known& known, std::string key, const Asked& asked) {
+  constexpr std::size_t kNode = 64;  // of the map and the allocator
+  const std::size_t bytes =
+      kNode + sizeof key + key.size() + sizeof asked + bytes_of(*asked.order.plan);
+  const std::size_t most = kCachedBytes / known_.size();
+  if (bytes > most) return;
+  if (known.bytes + bytes > most) {
+    known.asked = {};  // its buckets, too
+    known.bytes = 0;
+  }
+  known.bytes += bytes;
+  known.asked.emplace(std::move(key), asked);
 }
 
 HttpResponse ProbeHandler::rendered(const ProbeRecord& record, const Asked& asked) {
@@ -109,8 +134,8 @@ asio::awaitable<HttpResponse> ProbeHandler::answer(EventLoop& loop, const HttpRe
     // Prometheus shows its user the status alone.
     std::string why = asked.error().body;
     why.pop_back();  // the line's end
-    log(LogLevel::Debug, "scrape refused",
-        {{"status", std::to_string(asked.error().status)}, {"why", std::move(why)}});
+    log_limited(LogKind::Request, LogLevel::Debug, {"scrape refused", {}, why},
+                {{"status", std::to_string(asked.error().status)}, {"why", why}});
     return answered(refusal_for(request, std::move(asked.error())));
   }
   ProbeService::Admission admission = service_.admit(loop, request.client);

@@ -60,17 +60,19 @@ void write_log(const ProbeRecord& record) {
     return;
   }
   const Finding& first = record.verdict.findings.front();
-  log(level, record.verdict.state == State::Warning ? "probe warns" : "probe failed",
-      {{"target", record.target},
-       {"module", record.module},
-       {"state", std::string(state_label(record.verdict.state))},
-       {"step", std::string(step_name(first.step))},
-       {"reason", std::string(reason_name(first.reason))},
-       {"text", first.text},
-       {"address", address},
-       {"failed_addresses", failed},
-       {"seconds", seconds},
-       {"id", id}});
+  const std::string event = record.verdict.state == State::Warning ? "probe warns" : "probe failed";
+  const std::string reason(reason_name(first.reason));
+  log_limited(LogKind::Probe, level, {event, record.target, reason},
+              {{"target", record.target},
+               {"module", record.module},
+               {"state", std::string(state_label(record.verdict.state))},
+               {"step", std::string(step_name(first.step))},
+               {"reason", reason},
+               {"text", first.text},
+               {"address", address},
+               {"failed_addresses", failed},
+               {"seconds", seconds},
+               {"id", id}});
 }
 
 }  // namespace
@@ -114,7 +116,7 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
   } else {
     TurnClaim* const claim = admission != nullptr ? &admission->probe_->claim : nullptr;
     if (claim != nullptr) claim->timeout = order.timeout;
-    const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes(), claim};
+    const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes(), claim, &texts_};
     bool aborted = false;
     try {
       auto probing =

@@ -20,6 +20,10 @@
 
 namespace smtpprobe {
 
+// What the sessions in flight keep of their servers' texts, together; see TextAccount for what each
+// has beside it.
+inline constexpr std::size_t kSessionTextBytes = std::size_t{16} * 1024 * 1024;
+
 class ProbeService {
  public:
   // All outlive the service.
@@ -71,6 +75,7 @@ class ProbeService {
   AddressTurns& turns_;
   std::size_t loops_;
   ClientShares shares_;
+  TextBudget texts_{kSessionTextBytes};
   std::atomic<bool> draining_{false};
   std::atomic<std::uint64_t> made_{0};
 };

@@ -310,6 +310,7 @@ DialoguePlan Session::dialogue_plan() {
   const SocketAddress local = SocketAddress::local_end(transport_.fd());
   if (local.ip_version() != 0) result_.endpoint.local_address = local.text();
   DialoguePlan plan = plan_.dialogue;
+  plan.texts = restraint_.texts;
   if (plan.helo_name.empty()) plan.helo_name = own_helo_name(local);
 
   const bool loopback = result_.endpoint.loopback;

@@ -22,6 +22,7 @@ struct Restraint {
   Pace* starts = nullptr;         // while it connects; of the probe's own loop, as the next
   Pace* handshakes = nullptr;     // while it computes for TLS
   TurnClaim* claim = nullptr;     // what this probe presents to `turns`; outlives it
+  TextBudget* texts = nullptr;    // of all sessions' transcripts and replies
 };
 
 // One endpoint of `plan`: of several addresses the first that connects. `tls` is made from the

@@ -195,6 +195,10 @@ class Dialogue {
   void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
+  void append(TranscriptLine line);
+  Reply fitted(Reply stored);  // what is to be stored, short where there is no room for all of it
+  Reply kept(const Reply& reply) { return fitted(masked(reply)); }
+  void pay_for_reading();
   void write_down_reply(const Reply& reply, Instant at);
   void write_down_message(Instant at);
   void write_down_upload(Instant at);
@@ -246,6 +250,10 @@ class Dialogue {
   std::size_t next_command_ = 0;
   std::string command_shown_;  // the current raw command, without credentials
   std::size_t message_replies_due_ = 0;
+
+  TextAccount texts_;
+  bool transcript_ends_ = false;  // there was no room for more
+  std::size_t reading_paid_ = 0;  // for the longest reply while it was being read
 
   std::vector<StepRecord> steps_;
   std::optional<Failure> failure_;

@@ -13,6 +13,7 @@
 #include "common/smtp/reply_regex.h"
 #include "common/smtp/sasl.h"
 #include "common/smtp/step.h"
+#include "common/smtp/text_budget.h"
 #include "common/smtp/time.h"
 
 namespace smtpprobe {
@@ -69,6 +70,8 @@ struct DialoguePlan {
   State greylisting = State::Warning;            // how bad it is, also beside other replies
   std::vector<ReplyRegex> greylisting_patterns;  // further texts that are one
   StepLimits limits;
+  // What all sessions of the process may keep of their servers' texts; null: no common bound.
+  TextBudget* texts = nullptr;
 };
 
 // The steps that `plan` sets out to take when nothing goes wrong, in the order in which they

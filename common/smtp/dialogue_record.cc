@@ -12,6 +12,10 @@ namespace smtpprobe {
 namespace {
 
 constexpr std::size_t kShownMessageLines = 40;
+constexpr std::size_t kFreeReading = 4096;  // bytes of a reply that costs nothing while it is read
+// What is kept of a reply where there is no room for all of it.
+constexpr std::size_t kShortReplyLines = 2;
+constexpr std::size_t kShortLineBytes = 128;
 constexpr std::size_t kShortestMaskedSecret = 3;  // anything shorter would blot out ordinary words
 
 // A secret that begins at the end of one line and ends at the start of the next.
@@ -69,12 +73,44 @@ void Dialogue::keep_worst(const Reply& reply, Instant at) {
   StepRecord& now = record(at);
   const bool several = step_ == Step::Rcpt || step_ == Step::Command || step_ == Step::Message;
   if (several && now.reply && now.reply->klass() >= reply.klass()) return;
-  now.reply = masked(reply);
+  now.reply = kept(reply);
 }
 
 void Dialogue::write_down(TranscriptLine::Who who, std::string text, Instant at) {
   if (who != TranscriptLine::Who::Client) text = masked(std::move(text));
-  transcript_.push_back({who, at, std::move(text)});
+  append({who, at, std::move(text)});
+}
+
+void Dialogue::append(TranscriptLine line) {
+  if (transcript_ends_) return;
+  if (texts_.take(sizeof line + line.text.size())) return transcript_.push_back(std::move(line));
+  transcript_ends_ = true;
+  transcript_.push_back({TranscriptLine::Who::Probe, line.at,
+                         "the rest is not shown: the memory for the texts of sessions is used up"});
+}
+
+Reply Dialogue::fitted(Reply stored) {
+  std::size_t bytes = 0;
+  for (const std::string& line : stored.lines) bytes += sizeof line + line.size();
+  if (texts_.take(bytes)) return stored;
+  stored.lines.resize(std::min(stored.lines.size(), kShortReplyLines));
+  for (std::string& line : stored.lines) {
+    if (line.size() > kShortLineBytes) line = line.substr(0, kShortLineBytes);
+    line.shrink_to_fit();
+  }
+  stored.lines.shrink_to_fit();
+  return stored;
+}
+
+// The reply that is being read is kept, too.
+void Dialogue::pay_for_reading() {
+  const std::size_t bytes = parser_.bytes();
+  if (bytes <= std::max(kFreeReading, reading_paid_)) return;
+  if (texts_.take(bytes - reading_paid_)) {
+    reading_paid_ = bytes;
+  } else {
+    parser_.keep_no_more();
+  }
 }
 
 void Dialogue::write_down_reply(const Reply& reply, Instant at) {

@@ -60,7 +60,6 @@ class Fairness(AttackCase):
             self.assertLess(answer.seconds, 6 + SLACK)
         metrics = self.assert_exposed(attacker.answer().metrics, UNKNOWN, ("resolve", "probe_rejected"))
         self.assert_clean(metrics.text)
-        self.assertEqual(server.most, 1)
         self.assertIn("another client waits for its turn there", exporter.log())
         self.assertEqual(exporter.own("probes_rejected_total"), 1)
         # The connection of the interrupted probe serves the next request.
@@ -134,6 +133,99 @@ class Fairness(AttackCase):
             return False
         finally:
             connection.socket.settimeout(PATIENCE)
+
+
+def long_answers(connection):
+    """A banner and a reply to EHLO of 60,000 bytes each, and then nothing."""
+    for code in ("220", "250"):
+        lines = [f"{code}-X{i} " + "y" * 900 for i in range(65)] + [f"{code} end"]
+        connection.sendall("".join(line + "\r\n" for line in lines).encode())
+        connection.recv(4096)
+        if code == "250":
+            while connection.recv(4096):
+                pass
+
+
+class Memory(AttackCase):
+
+    def settled(self, exporter):
+        return exporter.resident_kib() / 1024
+
+    @unittest.skipIf(SANITIZED, "a sanitizer has memory of its own")
+    def test_hostile_sessions(self):
+        """600 at a time: 316 MB, where each keeps all that its server says."""
+        count = 600
+        server = self.peer(long_answers)
+        module = "modules: {plain: {tls: {mode: off}, helo: probe.test, until: mail, mail: {from: a@b.test}}}\n"
+        exporter = self.start(config="max_probes_per_host: 0\n" + module)
+        before = self.settled(exporter)
+        attackers = self.attack(exporter, asking(server.target, 20), count)
+        peers.wait_until(lambda: server.open == count, "not all are there", PATIENCE)
+        time.sleep(1)
+        self.assertEqual(exporter.own("probes_in_flight"), count)
+        self.assertLess(self.settled(exporter) - before, 100)
+        # An honest probe keeps its transcript.
+        good = self.peer(talking())
+        text = exporter.probe(good.target, "plain", debug="true").text
+        self.assertIn("S: 250 mx.test", text)
+        self.assertNotIn("is not shown", text)
+        for one in attackers:
+            one.close()
+
+    @unittest.skipIf(SANITIZED, "a sanitizer has memory of its own")
+    def test_distinct_parameters(self):
+        """A short form of 256,000 requests."""
+        (closed,) = peers.free_ports(1)
+        exporter = self.start(config=PLAIN)
+        batch = 500
+        with exporter.connect() as one:
+            def ask(numbers, name):
+                for number in numbers:
+                    one.send(asking(f"127.0.0.1:{closed}", method="HEAD", **{name: f"h{number}"}))
+                for _ in numbers:
+                    self.assertEqual(one.answer("HEAD").status, 200)
+            ask(range(batch), "x")
+            before = self.settled(exporter)
+            for begin in range(batch, 10000, batch):
+                ask(range(begin, begin + batch), "x")
+                ask(range(begin, begin + batch), "hostname")
+        self.assertLess(self.settled(exporter) - before, 30)
+
+
+class Log(AttackCase):
+
+    def test_failed_probes(self):
+        (closed,) = peers.free_ports(1)
+        exporter = self.start(config=PLAIN)
+        count = 2000
+        with exporter.connect() as one:
+            for _ in range(count // 100):
+                one.send(asking(f"127.0.0.1:{closed}") * 100)
+                for _ in range(100):
+                    self.assertEqual(one.answer().status, 200)
+        self.assertEqual(exporter.own("probe_failures_total"), count)
+        self.assertEqual(exporter.stop(), 0)
+        lines = [line for line in exporter.lines if "connection_refused" in line]
+        # The first, and at the end how many others there were (on a slow machine one a minute).
+        self.assertLessEqual(len(lines), 3, lines)
+        self.assertIn("msg=\"probe failed\"", lines[0])
+        self.assertIn("state=critical", lines[0])
+        self.assertIn(f"left_out={count - 1}", lines[-1])
+        self.assertLess(len(exporter.log()), 10000)
+
+    def test_refused_scrapes(self):
+        exporter = self.start("--log.level", "debug", config=PLAIN)
+        with exporter.connect() as one:
+            for _ in range(500):
+                self.assertEqual(one.request("/probe?target=").status, 400)
+            for number in range(5000):
+                one.send(f"GET /probe?target=mx.test&module=m{number} HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertEqual(one.answer().status, 400)
+        self.assertEqual(exporter.stop(), 0)
+        refused = [line for line in exporter.lines if "scrape refused" in line]
+        self.assertEqual(len([line for line in refused if "target is missing" in line]), 2)
+        self.assertLessEqual(len(refused), 2 * 2048)
+        self.assertIn("too many different lines", exporter.log())
 
 
 class UnixSockets(AttackCase):
