@@ -99,7 +99,7 @@ class Debian(CallerCase):
             self.call(self.line(name, f"-p{postfix.ports['starttls']}"), OK, FINE)
             self.call(self.line(name, f"-p{postfix.ports['banner554']}"), WARNING,
                       r"SMTP WARNING - banner: 554 5\.7\.1 ")
-            self.call(self.line(name, f"-p{peers.free_ports(1)[0]}"), CRITICAL,
+            self.call(self.line(name, f"-p{peers.closed_port()}"), CRITICAL,
                       r"connect to address 127\.0\.0\.1 and port \d+: Connection refused$")
 
     def test_at_port_25(self):
@@ -237,7 +237,7 @@ class Negate(CallerCase):
 
     def test_states(self):
         fine = f"CHECK_SMTP -H 127.0.0.1 -p {postfix.ports['clear']}"
-        nobody = f"CHECK_SMTP -H 127.0.0.1 -p {peers.free_ports(1)[0]}"
+        nobody = f"CHECK_SMTP -H 127.0.0.1 -p {peers.closed_port()}"
         refused = self.server(TLS | {"STARTTLS": "454 4.7.0 Not now"})
         for words, line, code, first in (
                 ("", fine, CRITICAL, FINE),
@@ -264,7 +264,7 @@ class BothFamilies(CallerCase):
         for family, address, port in (("-4", "127.0.0.1", four.port), ("-6", "::1", six.port)):
             self.call(f"CHECK_SMTP {family} -H {address} -p {port} -w 5", OK, FINE)
             self.call(f"CHECK_SMTP -p {port} -w 5 -H {address} {family}", OK, FINE)
-        self.call(f"CHECK_SMTP -6 -H ::1 -p {peers.free_ports(1)[0]}", CRITICAL,
+        self.call(f"CHECK_SMTP -6 -H ::1 -p {peers.closed_port()}", CRITICAL,
                   r"connect to address ::1 and port \d+: Connection refused$")
         self.call(f"CHECK_SMTP -6 -H 127.0.0.1 -p {four.port}", UNKNOWN,
                   'check_smtp: --hostname: target "127.0.0.1" is not of the chosen')

@@ -18,9 +18,11 @@ from exporter import ExporterCase, Listener, talking
 from probe import CRITICAL, OK, SANITIZED, UNKNOWN, environment, run, step
 
 LACKING = namespaces.missing()
-SLACK = 2 if SANITIZED else 0.5
+# Less than the deadline: what is answered at once must not pass for what waits.
+SLACK = 4
 PROMPT_SECONDS = 1.0 if SANITIZED else 0.1
-DEADLINE = 4
+DEADLINE = 10
+TRIES = 3  # what delays others does it every time, a busy machine now and then
 TRY_SECONDS = 2
 MODULE = f"modules: {{plain: {{tls: {{mode: off}}, timeout: {DEADLINE}s}}}}\n"
 
@@ -149,7 +151,7 @@ class Check(NameServerCase):
                 self.assert_no_raw_bytes(self.run_clean("-H", f"{name}.test", "-p", server.port, "-vvv").out)
 
     def test_thousands_of_addresses(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         # 127.0.0.1 to 127.0.16.0. What is too long for UDP is asked for by TCP, whether that was said or not.
         for name in ("many", "oversized"):
             outcome = self.check(name, "-p", port, "-4")
@@ -383,7 +385,8 @@ class ExporterNames(NameServerCase):
             silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
             peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
                              "the questions are not asked")
-            self.assertLess(self.slowest(exporter, server), max(PROMPT_SECONDS, 3 * usual))
+            slowest = min(self.slowest(exporter, server) for _ in range(TRIES))
+            self.assertLess(slowest, max(PROMPT_SECONDS, 3 * usual))
             self.assertEqual(sum(one.done() for one in silent), 0)
             for one in silent:
                 answer = one.result()
@@ -395,11 +398,15 @@ class ExporterNames(NameServerCase):
         exporter = self.start(config=MODULE)
         with concurrent.futures.ThreadPoolExecutor(1) as pool, exporter.connect() as client:
             usual = self.slowest(exporter, server)
-            flood = pool.submit(exporter.probe, "many-x.test:1", "plain")
-            slowest = 0
-            while not flood.done():
-                slowest = max(slowest,
-                              client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain").seconds)
+
+            def beside(name):
+                flood = pool.submit(exporter.probe, f"{name}.test:1", "plain")
+                slowest = 0
+                while not flood.done():
+                    answer = client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain")
+                    slowest = max(slowest, answer.seconds)
+                return slowest
+            slowest = min(beside(f"many-{one}") for one in range(TRIES))
             print(f"slowest probe beside a name of thousands of addresses: {slowest * 1e3:.1f} ms")
             self.assertLess(slowest, max(PROMPT_SECONDS, 3 * usual))
 
@@ -415,7 +422,8 @@ class ExporterNames(NameServerCase):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             pending = [pool.submit(exporter.probe, f"slow-{one}.test:{server.port}", "plain") for one in range(6)]
             unanswered = pool.submit(exporter.probe, "silent.test", "plain")
-            peers.wait_until(lambda: "silent.test" in self.names.asked, "not asked")
+            names = {"silent.test", *(f"slow-{one}.test" for one in range(6))}
+            peers.wait_until(lambda: names <= set(self.names.asked), "not asked")
             self.write_resolv_conf("127.0.0.2")
             time.sleep(1.1)
             for _ in range(4):  # on every loop

@@ -226,7 +226,7 @@ ROWS = (
     Row("H21", "plaintext lines behind the 220 to STARTTLS", "The end, before anything else is said; what it was is shown.",
         (*scripts("starttls-injected", "starttls-injected-later", "starttls-injected-with-handshake"),
          # Too late for the look before the handshake it stands where the ServerHello should: H23, CRITICAL as well.
-         Peer("20 ms later, before the ServerHello", peers.injected_apart, critical("tls", "tls_not_tls"), (STARTTLS,))),
+         Peer("after the ClientHello, before the ServerHello", peers.injected_apart, critical("tls", "tls_not_tls"), (STARTTLS,))),
         (("tests/unit/dialogue_boundary_test.cc", "StarttlsBoundary", "any byte, any cut, keywords forgotten, pure"),)),
     Row("H22", "a fragment behind the 220 to STARTTLS", "As H21; nothing of it reaches the first reply in TLS.",
         scripts("starttls-fragment", "starttls-fragment-later"),

@@ -245,7 +245,10 @@ class HostileServers(ExporterCase):
             trial, line, kind, again = self.late.get()
             # Where others keep the processors busy, late is as late as they make it.
             slack = SLACK * max(1.0, os.getloadavg()[0] / os.cpu_count())
-            seconds = min(again() for _ in range(3))
+            seconds = again()
+            for _ in range(9):  # what is late by itself is late every time
+                if seconds > trial.limit + slack:
+                    seconds = min(seconds, again())
             line.seconds = max(line.seconds, seconds)
             if seconds > trial.limit + slack:
                 line.failures.append(({kind}, f"{trial.name} {kind}: {seconds:.3f} s, allowed {trial.limit} s"))

@@ -169,7 +169,7 @@ class Listeners(PostfixCase):
                   "SMTP CRITICAL - auth: ")
 
     def test_no_listener(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         outcome = self.run_clean("-H", "127.0.0.1", "-p", port)
         self.assertEqual(outcome.code, CRITICAL)
         self.assertTrue(outcome.first.startswith(
@@ -337,7 +337,7 @@ class DialectCheckSmtp(PostfixCase):
         self.assertEqual((outcome.code, outcome.out), (WARNING, "WARNING - TLS not supported by server\n"))
 
     def test_refused_connection(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         outcome = self.run_clean("-H", "127.0.0.1", "-p", port, program=self.compatible)
         lines = outcome.out.splitlines()
         self.assertEqual(outcome.code, CRITICAL)

@@ -77,7 +77,7 @@ TEST(ProberTest, EndsWhenItIsInterrupted) {
       EXPECT_TRUE(results->empty());
       EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(100));
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, plan.timeout);
     EXPECT_EQ(::fcntl(interrupt, F_GETFD), FD_CLOEXEC);  // it is still ours
     ::close(interrupt);
   }
@@ -231,9 +231,10 @@ TEST_P(MisbehaviourTest, IsNamed) {
   const FakeServer server = FakeServer::from_text(GetParam().script);
   ProbePlan plan = plan_for_server(server);
   plan.dialogue.limits.reply = milliseconds(300);
+  plan.timeout = std::chrono::seconds(20);
   const ProbeResult result = run_probe(plan);
   EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
-  EXPECT_LT(result.ended - result.began, std::chrono::seconds(2));
+  EXPECT_LT(result.ended - result.began, std::chrono::seconds(10));
 }
 
 INSTANTIATE_TEST_SUITE_P(
