@@ -372,6 +372,21 @@ ROWS = (
         scripts("rcpt-450-client-host", "rcpt-451-network", "message-451-milter", "rcpt-450-greylist-in-the-address",
                 "rcpt-450-greylisted", "rcpt-421-greylisted")),
     Row("H59", "AUTH without a mechanism", "auth_not_offered, and that AUTH is there.", scripts("auth-bare-keyword")),
+    Row("H60", "another code of the right class", "Senders go by the first digit, and so does the probe: WARNING; 200 is OK.",
+        scripts("banner-200", "banner-250", "mail-259", "rcpt-200", "data-352", "message-259", "data-352-expected")),
+    Row("H61", "EHLO refused, HELO accepted", "OK with a note after 500, 502 and 504, else WARNING.",
+        scripts("helo-fallback-502", "helo-after-550", "helo-after-501", "ehlo-550", "ehlo-451")),
+    Row("H62", "a 421 that nobody asked for", "It is the reply to the next command (RFC 5321 s3.8).",
+        scripts("421-unsolicited-after-ehlo", "421-unsolicited-before-the-text", "421-unsolicited-after-the-last-step")),
+    Row("H63", "a reply too many, so that each later one belongs to the command before", "early_talker, whenever it arrives.",
+        scripts("early-talker-behind-quit", "helo-answered-with-keywords"),
+        elsewhere=(("tests/unit/dialogue_fault_test.cc", "ASurplusReplyIsNeverTakenForAnAnswer", "at every step and every delay"),)),
+    Row("H64", "a refusal while the message is sent, in one piece or several", "Its code; the rest is not sent, QUIT is not said.",
+        elsewhere=(("tests/net/prober_test.cc", "ARefusalInTheMiddleOfTheMessageIsHeard", "while a large message is sent"),
+                   ("tests/unit/dialogue_fault_test.cc", "EveryFaultAtEveryAction", "after none, some and all of its bytes"))),
+    Row("H65", "an expected refusal before the message", "CRITICAL: what was planned after it did not run.",
+        scripts("expected-refusal-before-the-message")),
+    Row("H66", "LMTP with several refusals", "Every output names the worst of them.", scripts("lmtp-250-440-550")),
 )
 
 

@@ -483,6 +483,25 @@ TEST(Dialogue, LmtpAnswersOncePerRecipient) {
   EXPECT_EQ(too_few.failed_step(), Step::Message);
 }
 
+TEST(Dialogue, TooFewLmtpRepliesAreCounted) {
+  DialoguePlan plan = plan_until(Step::Message);
+  plan.protocol = Protocol::Lmtp;
+  plan.to = {"one@mx.test", "two@mx.test", "three@mx.test"};
+  for (const bool closes : {false, true}) {
+    Talk talk(plan);
+    talk.server("220 a\r\n").server("250 b\r\n").server("250 c\r\n").server("250 1\r\n");
+    talk.server("250 2\r\n").server("250 3\r\n").server("354 go\r\n").server("250 one\r\n");
+    if (closes) {
+      talk.server_closes();
+    } else {
+      talk.dialogue().on_deadline(talk.dialogue().deadline());
+    }
+    EXPECT_TRUE(talk.closed());
+    EXPECT_EQ(talk.reason(), closes ? Reason::ConnectionClosed : Reason::Timeout);
+    EXPECT_NE(talk.detail().find("1 of 3 replies arrived"), std::string::npos) << talk.detail();
+  }
+}
+
 TEST(Dialogue, OfSeveralLmtpRepliesTheWorstDecides) {
   const auto answered = [](const std::string& replies, State greylisting = State::Warning) {
     DialoguePlan plan = plan_until(Step::Message);
