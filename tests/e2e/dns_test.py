@@ -19,9 +19,9 @@ from probe import CRITICAL, OK, SANITIZED, UNKNOWN, environment, run, step
 
 LACKING = namespaces.missing()
 # Less than the deadline: what is answered at once must not pass for what waits.
-SLACK = 4
+SLACK = 2.5
 PROMPT_SECONDS = 1.0 if SANITIZED else 0.1
-DEADLINE = 10
+DEADLINE = 4
 TRIES = 3  # what delays others does it every time, a busy machine now and then
 TRY_SECONDS = 2
 MODULE = f"modules: {{plain: {{tls: {{mode: off}}, timeout: {DEADLINE}s}}}}\n"
@@ -377,21 +377,29 @@ class ExporterNames(NameServerCase):
                     slowest = max(slowest, answer.seconds)
         return slowest
 
-    def test_a_bad_name_delays_nobody_else(self):
-        server = self.peer()
-        exporter = self.start(config=MODULE)
-        usual = self.slowest(exporter, server)
+    def slowest_beside_silence(self, exporter, server, turn):
+        """While fifty names are not answered; and how many of these probes had ended by then."""
         with concurrent.futures.ThreadPoolExecutor(60) as pool:
-            silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
-            peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
-                             "the questions are not asked")
-            slowest = min(self.slowest(exporter, server) for _ in range(TRIES))
-            self.assertLess(slowest, max(PROMPT_SECONDS, 3 * usual))
-            self.assertEqual(sum(one.done() for one in silent), 0)
+            names = {f"silent-{turn}-{one}.test" for one in range(50)}
+            silent = [pool.submit(exporter.probe, name, "plain") for name in names]
+            peers.wait_until(lambda: names <= set(self.names.asked), "the questions are not asked")
+            slowest = self.slowest(exporter, server)
+            ended = sum(one.done() for one in silent)
             for one in silent:
                 answer = one.result()
                 self.assert_exposed(answer.metrics, UNKNOWN, ("resolve", "dns_timeout"))
                 self.assertLess(answer.seconds, DEADLINE + SLACK)
+        return slowest, ended
+
+    def test_a_bad_name_delays_nobody_else(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        usual = self.slowest(exporter, server)
+        for turn in range(TRIES):
+            slowest, ended = self.slowest_beside_silence(exporter, server, turn)
+            if ended == 0 and slowest < max(PROMPT_SECONDS, 3 * usual):
+                return
+        self.fail(f"{slowest} s, usually {usual} s; {ended} had ended")
 
     def test_thousands_of_addresses_hold_nobody_up(self):
         server = self.peer()
