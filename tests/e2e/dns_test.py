@@ -46,7 +46,7 @@ GOOD = {"good": 0, "slow": SLOW_SECONDS, "truncated": 0, "alias": 0}
 HALVES = ("nosix", "nofour", "sixfails", "fourfails")
 DELAY_SECONDS = 0.5
 # What the name server does below the search domain, the options of resolv.conf, the name, and what is asked, in this order.
-FIVE = "search search.test\noptions ndots:5 timeout:1 attempts:1\n"
+FIVE = "search search.test\noptions ndots:5 timeout:3 attempts:1\n"
 SEARCHES = {
     "refused": (failing(REFUSED), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
     "servfail": (failing(SERVFAIL), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
@@ -171,7 +171,7 @@ class Check(NameServerCase):
         (failed,) = result["failed_attempts"]
         self.assertEqual((failed["address"], failed["reason"]), ("127.0.0.2", "connect_timeout"))
         # A third of the time is the dialogue's, the rest is shared.
-        self.assertAlmostEqual(failed["seconds"], DEADLINE / 3, delta=SLACK)
+        self.assertTrue(DEADLINE / 3 - 0.1 <= failed["seconds"] <= DEADLINE / 3 + 1, failed)
         self.assertRegex(text.text.split("|")[0], where)
         self.assertRegex(text.out, r"(?m)^tried +127\.0\.0\.2: connection attempt timed out: no answer")
 
@@ -184,7 +184,7 @@ class Check(NameServerCase):
                          r"^SMTP CRITICAL - two\.test \[127\.0\.0\.1\] banner: .*, after 1 failed address - \d")
 
     def test_no_address_connects(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         outcome = self.check("two", "-p", port)
         self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
         self.assertRegex(outcome.json["headline"], r"^SMTP CRITICAL - two\.test \[127\.0\.0\.2\] connect: connection "
