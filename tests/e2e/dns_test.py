@@ -19,9 +19,9 @@ from probe import CRITICAL, OK, SANITIZED, UNKNOWN, environment, run, step
 
 LACKING = namespaces.missing()
 # Less than the deadline: what is answered at once must not pass for what waits.
-SLACK = 4
+SLACK = 2.5
 PROMPT_SECONDS = 1.0 if SANITIZED else 0.1
-DEADLINE = 10
+DEADLINE = 4
 TRIES = 3  # what delays others does it every time, a busy machine now and then
 TRY_SECONDS = 2
 MODULE = f"modules: {{plain: {{tls: {{mode: off}}, timeout: {DEADLINE}s}}}}\n"
@@ -46,7 +46,7 @@ GOOD = {"good": 0, "slow": SLOW_SECONDS, "truncated": 0, "alias": 0}
 HALVES = ("nosix", "nofour", "sixfails", "fourfails")
 DELAY_SECONDS = 0.5
 # What the name server does below the search domain, the options of resolv.conf, the name, and what is asked, in this order.
-FIVE = "search search.test\noptions ndots:5 timeout:1 attempts:1\n"
+FIVE = "search search.test\noptions ndots:5 timeout:3 attempts:1\n"
 SEARCHES = {
     "refused": (failing(REFUSED), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
     "servfail": (failing(SERVFAIL), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
@@ -171,7 +171,7 @@ class Check(NameServerCase):
         (failed,) = result["failed_attempts"]
         self.assertEqual((failed["address"], failed["reason"]), ("127.0.0.2", "connect_timeout"))
         # A third of the time is the dialogue's, the rest is shared.
-        self.assertAlmostEqual(failed["seconds"], DEADLINE / 3, delta=SLACK)
+        self.assertTrue(DEADLINE / 3 - 0.1 <= failed["seconds"] <= DEADLINE / 3 + 1, failed)
         self.assertRegex(text.text.split("|")[0], where)
         self.assertRegex(text.out, r"(?m)^tried +127\.0\.0\.2: connection attempt timed out: no answer")
 
@@ -184,7 +184,7 @@ class Check(NameServerCase):
                          r"^SMTP CRITICAL - two\.test \[127\.0\.0\.1\] banner: .*, after 1 failed address - \d")
 
     def test_no_address_connects(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         outcome = self.check("two", "-p", port)
         self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
         self.assertRegex(outcome.json["headline"], r"^SMTP CRITICAL - two\.test \[127\.0\.0\.2\] connect: connection "
@@ -377,21 +377,29 @@ class ExporterNames(NameServerCase):
                     slowest = max(slowest, answer.seconds)
         return slowest
 
-    def test_a_bad_name_delays_nobody_else(self):
-        server = self.peer()
-        exporter = self.start(config=MODULE)
-        usual = self.slowest(exporter, server)
+    def slowest_beside_silence(self, exporter, server, turn):
+        """While fifty names are not answered; and how many of these probes had ended by then."""
         with concurrent.futures.ThreadPoolExecutor(60) as pool:
-            silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
-            peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
-                             "the questions are not asked")
-            slowest = min(self.slowest(exporter, server) for _ in range(TRIES))
-            self.assertLess(slowest, max(PROMPT_SECONDS, 3 * usual))
-            self.assertEqual(sum(one.done() for one in silent), 0)
+            names = {f"silent-{turn}-{one}.test" for one in range(50)}
+            silent = [pool.submit(exporter.probe, name, "plain") for name in names]
+            peers.wait_until(lambda: names <= set(self.names.asked), "the questions are not asked")
+            slowest = self.slowest(exporter, server)
+            ended = sum(one.done() for one in silent)
             for one in silent:
                 answer = one.result()
                 self.assert_exposed(answer.metrics, UNKNOWN, ("resolve", "dns_timeout"))
                 self.assertLess(answer.seconds, DEADLINE + SLACK)
+        return slowest, ended
+
+    def test_a_bad_name_delays_nobody_else(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        usual = self.slowest(exporter, server)
+        for turn in range(TRIES):
+            slowest, ended = self.slowest_beside_silence(exporter, server, turn)
+            if ended == 0 and slowest < max(PROMPT_SECONDS, 3 * usual):
+                return
+        self.fail(f"{slowest} s, usually {usual} s; {ended} had ended")
 
     def test_thousands_of_addresses_hold_nobody_up(self):
         server = self.peer()
