@@ -6,6 +6,7 @@
 #include <cassert>
 #include <utility>
 
+#include "common/smtp/helo_refusal.h"
 #include "common/smtp/reply_code.h"
 
 namespace smtpprobe {
@@ -120,9 +121,10 @@ void Dialogue::enter(Step step, Instant at) {
       phase_ = Phase::Send;
       return;
     case Step::Quit:
-      // After a 3yz the server waits for more, and QUIT would be taken for it; after the 220 to
-      // STARTTLS it waits for a ClientHello.
-      if (last_code_ / 100 == 3 || handshake_due_) {
+      // After a 3yz the server waits for more, and QUIT would be taken for it; after half a line or
+      // half a message it would be the rest of that; after the 220 to STARTTLS the server waits for
+      // a ClientHello.
+      if (last_code_ / 100 == 3 || handshake_due_ || sent_ > 0) {
         phase_ = Phase::Closed;
       } else {
         say("QUIT", at);
@@ -197,6 +199,10 @@ Dialogue::Outcome Dialogue::classify_reply(Step step, const Reply& reply) const 
   const bool matches = std::any_of(patterns.begin(), patterns.end(),
                                    [&reply](const ReplyPattern& p) { return p.matches(reply); });
   if (!matches) return Outcome::Refuse;
+  // A refusal of our own name says nothing of what the refusal was expected for.
+  const bool ours =
+      step != Step::Command && step != Step::Quit && helo_refusal_of(reply) != nullptr;
+  if (ours) return Outcome::Refuse;
   // Expected or not, the session goes on only where the protocol lets it.
   if (step == Step::Auth) return reply.code == 235 ? Outcome::Proceed : Outcome::End;
   const int due = class_due(step);
@@ -245,8 +251,9 @@ void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
 
 void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   const Outcome outcome = classify_reply(step_, reply);
+  // What the user expects of EHLO is not asked of HELO.
   if (outcome == Outcome::Refuse && reply.klass() == 5 && !said_helo_ &&
-      plan_.protocol == Protocol::Smtp) {
+      plan_.protocol == Protocol::Smtp && plan_.expect[step_].empty()) {
     said_helo_ = true;
     notes_ |= Note::HeloFallback;
     deviate(Reason::Reply5xx, reply, at);
@@ -257,7 +264,7 @@ void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   }
   if (outcome == Outcome::End || outcome == Outcome::Refuse) return on_plain_reply(reply, at);
   const bool fell_back = said_helo_ && !plan_.helo;
-  if (fell_back && Extensions(reply).has_known_keyword()) {
+  if (fell_back && Extensions(reply).answers_ehlo()) {
     // Only EHLO is answered with keywords: what came before belonged to something else.
     return break_off(Reason::EarlyTalker, "HELO is answered with the keywords of EHLO", at);
   }
@@ -494,11 +501,6 @@ void Dialogue::advance(Instant at) {
 
 void Dialogue::leave(Instant at) {
   path_.clear();
-  // After half a line QUIT would be the end of that line.
-  if (sent_ > 0) {
-    phase_ = Phase::Closed;
-    return;
-  }
   enter(Step::Quit, at);
 }
 

@@ -75,7 +75,8 @@ void Dialogue::enter_auth(Instant at) {
 void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
   if (auth_cancelled_) return leave(at);
   if (reply.code == 334) return answer_challenge(reply, at);
-  if (reply.code == 235 && !sasl_->complete()) {
+  // An initial response that is too long for the command line has not been sent yet.
+  if (reply.code == 235 && (unsent_initial_response_ || !sasl_->complete())) {
     return refuse(reply, Reason::ReplyUnexpected, "before the exchange was done", at);
   }
   switch (classify_reply(Step::Auth, reply)) {

@@ -190,6 +190,14 @@ TEST(Dialogue, AfterThe221TheEndIsGoodHoweverItComes) {
   EXPECT_EQ(closed.reason(), Reason::None);
   EXPECT_EQ(closed.step(Step::Quit)->reason, Reason::None);
 
+  Talk shutting_down(plan_until(Step::Banner));
+  shutting_down.server("220 mx\r\n")
+      .server("221 bye\r\n")
+      .server("42")
+      .server("1 4.4.2 closing\r\n");
+  shutting_down.server_closes();
+  EXPECT_EQ(shutting_down.reason(), Reason::None);
+
   Talk late(plan_until(Step::Banner));
   late.server("220 mx\r\n").server("221 bye\r\n");
   EXPECT_EQ(late.dialogue().deadline() - late.now(), seconds(2) - milliseconds(10));
