@@ -249,8 +249,8 @@ class Negate(CallerCase):
                 ("-s -c UNKNOWN", f"CHECK_SMTP -H 127.0.0.1 -p {refused.port} -S", UNKNOWN,
                  r"SMTP UNKNOWN - starttls: 454 4\.7\.0 "),
                 ("-s -u CRITICAL", fine + " --frobnicate", CRITICAL, "check_smtp: --frobnicate: unknown option$"),
-                # check_smtp looks at no reply to HELO: to negate that is CRITICAL where it should be OK.
-                ("-s -o UNKNOWN -c OK", f"CHECK_SMTP -H 127.0.0.1 -p {postfix.ports['ehlo']} -F probe.test", OK,
+                # check_smtp looks at no reply to HELO: to negate that is UNKNOWN where it should be OK.
+                ("-s -o UNKNOWN -u OK", f"CHECK_SMTP -H 127.0.0.1 -p {postfix.ports['ehlo']} -F probe.test", OK,
                  r"SMTP OK - ehlo: 550 5\.7\.1 ")):
             theirs = UNKNOWN if "-o UNKNOWN" in words else None
             self.call(f"{NEGATE} -t 30 {words} {line}", code, first, theirs)
@@ -341,8 +341,8 @@ class Icinga(CallerCase):
         self.call(self.line(**login | {"P": "wrong"}, p=postfix.ports["auth_clear"]), CRITICAL,
                   r"SMTP CRITICAL - auth: 535 5\.7\.8 ")
         self.call(self.line(**login, p=postfix.ports["clear"]), CRITICAL, "SMTP CRITICAL - auth: AUTH not offered")
-        self.call(self.line(_4=True, H="127.0.0.1", p=postfix.ports["ehlo"], F="probe.test"), CRITICAL,
-                  r"SMTP CRITICAL - ehlo: 550 5\.7\.1 ", theirs=OK)
+        self.call(self.line(_4=True, H="127.0.0.1", p=postfix.ports["ehlo"], F="probe.test"), UNKNOWN,
+                  r"SMTP UNKNOWN - ehlo: 550 5\.7\.1 ", theirs=OK)
         self.call(self.line(D="30", H="127.0.0.1", p=postfix.ports["starttls"]), OK, GOOD_CERTIFICATE)
 
 

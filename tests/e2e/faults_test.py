@@ -100,7 +100,9 @@ class FewDescriptors(FaultCase):
     def test_exporter(self):
         server = self.peer()
         exporter, client, relieve = self.starved()
-        for target, step in ((server.target, "connect"), (f"localhost:{server.port}", "resolve")):
+        # localhost needs no descriptor to be resolved (RFC 6761).
+        for target, step in ((server.target, "connect"), (f"localhost:{server.port}", "connect"),
+                             (f"mx.invalid:{server.port}", "resolve")):
             answer = client.request(f"/probe?target={target}&module=plain")
             self.assert_exposed(answer.metrics, UNKNOWN, (step, "local_error"))
         self.assertEqual(server.taken, [])

@@ -491,6 +491,21 @@ TEST(Dialogue, LmtpAnswersOncePerRecipient) {
   EXPECT_EQ(too_few.failed_step(), Step::Message);
 }
 
+// An initial response that is too long for the command line waits for an empty challenge (RFC 4954
+// s4): a 235 before that is no login.
+TEST(Dialogue, A235BeforeALongResponseIsSentIsNoLogin) {
+  DialoguePlan plan = plan_until(Step::Auth);
+  plan.auth.emplace();
+  plan.auth->mechanism = Mechanism::Xoauth2;
+  plan.auth->credentials.username = "u";
+  plan.auth->credentials.token = std::string(600, 't');
+  plan.auth->without_verified_tls = true;
+  Talk talk(plan);
+  talk.server("220 mx\r\n").server("250-mx\r\n250 AUTH XOAUTH2\r\n").server("235 2.7.0 in\r\n");
+  EXPECT_EQ(talk.reason(), Reason::ReplyUnexpected);
+  EXPECT_EQ(talk.failed_step(), Step::Auth);
+}
+
 TEST(Dialogue, TooFewLmtpRepliesAreCounted) {
   DialoguePlan plan = plan_until(Step::Message);
   plan.protocol = Protocol::Lmtp;

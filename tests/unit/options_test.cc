@@ -762,5 +762,16 @@ TEST(Options, HelpFitsTheTerminal) {
   EXPECT_LE(std::count(usage.begin(), usage.end(), '\n'), 23);
 }
 
+// check_smtp takes no banner but a 220; senders, and the native dialect, take every 2yz.
+TEST(Options, UnderTheOtherNameTheBannerIsA220) {
+  const auto patterns = [](std::vector<std::string> arguments) {
+    const Options options = good(std::move(arguments));
+    return std::as_const(options.plan.dialogue.expect)[Step::Banner].size();
+  };
+  EXPECT_EQ(patterns({"mx", "--dialect", "check_smtp"}), 1U);
+  EXPECT_EQ(patterns({"mx", "--dialect", "check_smtp", "-e", "mx"}), 0U);
+  EXPECT_EQ(patterns({"mx"}), 0U);
+}
+
 }  // namespace
 }  // namespace smtpprobe
