@@ -216,13 +216,6 @@ Result<void> settle_auth(Draft& draft) {
   return {};
 }
 
-// As check_smtp, for which any banner but a 220 is the wrong one, though senders take every 2yz.
-void settle_banner(const Draft& draft, DialoguePlan& plan) {
-  const bool chosen = plan.expect_banner || !std::as_const(plan.expect)[Step::Banner].empty();
-  if (draft.options.dialect != Dialect::CheckSmtp || chosen) return;
-  plan.expect[Step::Banner] = {*ReplyPattern::parse("220")};
-}
-
 // -C with the -R at its index.
 Result<void> settle_commands(Draft& draft) {
   if (draft.responses.size() > draft.commands.size() &&
@@ -347,7 +340,7 @@ Result<void> settle(Draft& draft) {
   if (Result<void> good = settle_tls(draft); !good) return good;
   settle_time(draft);
   if (Result<void> good = settle_auth(draft); !good) return good;
-  settle_banner(draft, draft.options.plan.dialogue);
+  draft.options.plan.dialogue.banner_is_220 = draft.options.dialect == Dialect::CheckSmtp;
   if (Result<void> good = settle_commands(draft); !good) return good;
   if (Result<void> good = settle_depth(draft); !good) return good;
   return check(draft.options);

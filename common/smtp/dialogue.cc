@@ -191,6 +191,7 @@ Dialogue::Outcome Dialogue::classify_reply(Step step, const Reply& reply) const 
       case ReplyFit::Expected:
         return Outcome::Proceed;
       case ReplyFit::OtherCode:
+        if (step == Step::Banner && plan_.banner_is_220) return Outcome::Refuse;
         return Outcome::Deviate;
       case ReplyFit::WrongClass:
         return Outcome::Refuse;

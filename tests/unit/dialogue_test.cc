@@ -506,6 +506,17 @@ TEST(Dialogue, A235BeforeALongResponseIsSentIsNoLogin) {
   EXPECT_EQ(talk.failed_step(), Step::Auth);
 }
 
+TEST(Dialogue, CheckSmtpTakesNoBannerButA220) {
+  DialoguePlan plan = plan_until(Step::Ehlo);
+  plan.banner_is_220 = true;
+  for (const std::string banner : {"200 hi\r\n", "250 hi\r\n"}) {
+    Talk talk(plan);
+    talk.server(banner);
+    EXPECT_EQ(talk.reason(), Reason::ReplyUnexpected) << banner;
+    EXPECT_EQ(talk.failed_step(), Step::Banner) << banner;
+  }
+}
+
 TEST(Dialogue, TooFewLmtpRepliesAreCounted) {
   DialoguePlan plan = plan_until(Step::Message);
   plan.protocol = Protocol::Lmtp;
