@@ -134,7 +134,7 @@ void Dialogue::enter(Step step, Instant at) {
 }
 
 void Dialogue::on_reply(Reply reply, Instant at) {
-  stop_watch(at);
+  record_elapsed(at);
   // "220 2.3.19 ready" is a version, not a status (RFC 2034 s4 leaves out banner and EHLO).
   const bool hello = step_ == Step::Banner || step_ == Step::Ehlo || step_ == Step::EhloTls;
   if (hello && reply.klass() == 2) reply.status.reset();
@@ -455,7 +455,7 @@ void Dialogue::on_tls(const HandshakeReport& report, Instant at) {
   if (phase_ != Phase::StartTls) return;
   if (report.took) waiting_since_ = at - *report.took;
   if (report.reason != Reason::None) return break_off(report.reason, report.detail, at);
-  stop_watch(at);
+  record_elapsed(at);
   write_down(TranscriptLine::Who::Probe, report.detail, at);
   tls_up_ = true;
   handshake_due_ = false;

@@ -1,7 +1,7 @@
 // How a session fails: which failure is the cause, what its words are, and what ends the session at
 // once. Invariant: the first failure is the cause, unless it is one that might pass (greylisting, a
-// rate limit, our own fault) and what comes after it might not. Of two refusals at one step that
-// weigh the same, 5yz is the worse.
+// rate limit, our own fault) and what comes after it might not. Of two refusals of equal weight at
+// one step, 5yz is the worse.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -73,7 +73,7 @@ void Dialogue::show_failure_in_record(Instant at) {
 void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
   // An end that is found before we speak has no part in how long we took to speak.
   if (reason == Reason::Timeout) sending_counts_ = true;
-  phase_ == Phase::Send ? record_sending(at) : stop_watch(at);
+  phase_ == Phase::Send ? record_sending(at) : record_elapsed(at);
   if (phase_ == Phase::Send && step_ == Step::Message) write_down_upload(at);
   write_down_partial_reply(at);
   detail = masked(std::move(detail));

@@ -46,7 +46,7 @@ StepRecord& Dialogue::record(Instant at) {
   return steps_.back();
 }
 
-void Dialogue::stop_watch(Instant at) {
+void Dialogue::record_elapsed(Instant at) {
   StepRecord& now = record(at);
   now.took += std::max(Duration::zero(), at - waiting_since_);
   now.ended = std::max(now.ended, at);
@@ -60,7 +60,7 @@ void Dialogue::record_sending(Instant at) {
     return;
   }
   const Duration before = record(waiting_since_).took;
-  stop_watch(at);
+  record_elapsed(at);
   steps_.back().sending += steps_.back().took - before;
 }
 

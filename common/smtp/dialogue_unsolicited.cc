@@ -56,7 +56,7 @@ void Dialogue::on_unreadable_reply(Instant at) {
 void Dialogue::on_unsolicited_421(const Reply& reply, Instant at) {
   interrupted_ = false;
   if (reply.code != 421) return on_unsolicited(reply.wire(), at);
-  stop_watch(at);
+  record_elapsed(at);
   write_down_reply(reply, at);
   keep_worst(reply, at);
   notes_ |= reply.notes;
