@@ -216,8 +216,9 @@ void Dialogue::deviate(Reason reason, const Reply& reply, Instant at) {
     notes_ |= Note::Code200;
     return;
   }
+  // Once for all recipients; EHLO's refusal and HELO's answer are two.
   for (const Failure& known : deviations_) {
-    if (known.step == step_) return;
+    if (known.step == step_ && known.reply->klass() == reply.klass()) return;
   }
   record(at).reason = reason;
   deviations_.push_back({step_, reason, {}, masked(reply)});

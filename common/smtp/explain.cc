@@ -218,7 +218,9 @@ std::string effect_lines(const EnhancedStatus& status) {
     }
   }
   std::string out;
-  for (const auto& [words, codes] : changes) out += "              " + codes + ": " + words + "\n";
+  for (const auto& [words, codes] : changes) {
+    out.append("              ").append(codes).append(": ").append(words).append("\n");
+  }
   return out;
 }
 
