@@ -84,6 +84,8 @@ class Dialogue {
  public:
   // `deadline` is the overall one. The channel is connected at `now`.
   Dialogue(DialoguePlan plan, Instant now, Instant deadline);
+  // A plan that many dialogues share; never null.
+  Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline);
 
   // What to do now. Pure: asking twice gives the same answer.
   Action next() const;
@@ -210,7 +212,7 @@ class Dialogue {
 
   static constexpr int kCritical = 3;  // of weight()
 
-  DialoguePlan plan_;
+  std::shared_ptr<const DialoguePlan> plan_;
   Instant deadline_;
   std::vector<Step> path_;  // the steps still to come
   Phase phase_ = Phase::Closed;

@@ -20,7 +20,7 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 int Dialogue::weight(const Failure& failure) const {
   switch (failure.reason) {
     case Reason::Greylisted:
-      return plan_.greylisting == State::Critical ? 2 : 0;
+      return plan_->greylisting == State::Critical ? 2 : 0;
     case Reason::RateLimited:
     case Reason::Config:
     case Reason::AuthNeedsTls:
@@ -29,9 +29,9 @@ int Dialogue::weight(const Failure& failure) const {
     default:
       break;
   }
-  if (!failure.reply || !plan_.expect[failure.step].empty()) return kCritical;
+  if (!failure.reply || !plan_->expect[failure.step].empty()) return kCritical;
   // What does not match -e or -R is a WARNING.
-  const bool banner_text = failure.step == Step::Banner && plan_.expect_banner.has_value() &&
+  const bool banner_text = failure.step == Step::Banner && plan_->expect_banner.has_value() &&
                            failure.reason == Reason::ReplyUnexpected;
   if (banner_text || failure.step == Step::Command) return 1;
   return refusal_state(failure.step, *failure.reply, failure.reason) == State::Critical ? kCritical
@@ -110,7 +110,7 @@ std::string Dialogue::waited_for(Instant at) const {
 
 // LMTP has a reply for each accepted recipient (RFC 2033 s4.2).
 std::string Dialogue::replies_missing() const {
-  if (step_ != Step::Message || plan_.protocol != Protocol::Lmtp) return {};
+  if (step_ != Step::Message || plan_->protocol != Protocol::Lmtp) return {};
   if (phase_ != Phase::Receive || accepted_recipients_ < 2) return {};
   return fmt::format("{} of {} replies arrived", accepted_recipients_ - message_replies_due_,
                      accepted_recipients_);

@@ -106,8 +106,8 @@ void Dialogue::write_down_upload(Instant at) {
 }
 
 void Dialogue::learn_secrets() {
-  if (!plan_.auth) return;
-  const Credentials& credentials = plan_.auth->credentials;
+  if (!plan_->auth) return;
+  const Credentials& credentials = plan_->auth->credentials;
   for (const std::string& secret : {credentials.password, credentials.token}) {
     if (secret.size() < kShortestMaskedSecret) continue;
     secrets_.push_back(secret);
@@ -191,7 +191,7 @@ std::string Dialogue::received_so_far() const {
 
 // A raw command may carry credentials: behind AUTH, or as the answer to a 334.
 std::string Dialogue::shown_command() {
-  const std::string& text = plan_.commands[next_command_].text;
+  const std::string& text = plan_->commands[next_command_].text;
   if (last_code_ == 334) {
     learn_raw_secret(text);
     return "****";

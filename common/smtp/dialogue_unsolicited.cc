@@ -37,7 +37,7 @@ bool Dialogue::reads_reply(std::string_view bytes, Instant at) {
       interrupted_ = true;
       record_sending(at);
       waiting_since_ = at;
-      step_deadline_ = at + plan_.limits.of(step_);
+      step_deadline_ = at + plan_->limits.of(step_);
       phase_ = Phase::Receive;
       return true;
     case Phase::StartTls:
@@ -63,7 +63,7 @@ void Dialogue::on_unsolicited_421(const Reply& reply, Instant at) {
   // After a 354 it is still text that the server waits for, and QUIT would be a line of it.
   if (step_ != Step::Message) last_code_ = reply.code;
   answered_ = step_;
-  const Reason reason = refusal_reason(step_, reply, tls_up_, plan_.greylisting_patterns);
+  const Reason reason = refusal_reason(step_, reply, tls_up_, plan_->greylisting_patterns);
   if (step_ == Step::Quit) {  // all that was planned is done
     record(at).reason = reason;
     phase_ = Phase::Closed;
@@ -99,7 +99,7 @@ void Dialogue::on_unsolicited(std::string_view bytes, Instant at) {
     reason = answered_ ? Reason::PlaintextAfterStarttls : Reason::TlsNotTls;
   } else if (blamed == Step::Starttls && tls_up_) {
     blamed = step_;  // the first thing that was said inside TLS
-  } else if (blamed == Step::Message && plan_.protocol == Protocol::Lmtp) {
+  } else if (blamed == Step::Message && plan_->protocol == Protocol::Lmtp) {
     reason = Reason::ReplyCount;
   }
   if (phase_ == Phase::StartTls && answered_) steps_.pop_back();  // the handshake never began
