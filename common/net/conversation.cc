@@ -35,7 +35,8 @@ void blame_ourselves(TlsFacts& facts) {
 
 Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
                            const TlsContext* tls, Transport& transport, Pace* handshakes,
-                           DialoguePlan dialogue, Instant connected, Instant deadline)
+                           TextBudget* texts, std::shared_ptr<const DialoguePlan> dialogue,
+                           Instant connected, Instant deadline)
     : result_(result),
       ledger_(ledger),
       plan_(plan),
@@ -43,7 +44,7 @@ Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbeP
       transport_(transport),
       handshakes_(handshakes),
       deadline_(deadline),
-      dialogue_(std::move(dialogue), connected, deadline) {}
+      dialogue_(std::move(dialogue), connected, deadline, texts) {}
 
 asio::awaitable<void> Conversation::run() {
   while (true) {

@@ -13,7 +13,6 @@
 #include "common/smtp/reply_regex.h"
 #include "common/smtp/sasl.h"
 #include "common/smtp/step.h"
-#include "common/smtp/text_budget.h"
 #include "common/smtp/time.h"
 
 namespace smtpprobe {
@@ -66,12 +65,11 @@ struct DialoguePlan {
   std::vector<RawCommand> commands;
   std::string message;  // composed, CRLF line ends, not dot-stuffed; sent when until is Message
   std::optional<std::string> expect_banner;      // -e
+  bool banner_is_220 = false;                    // no other 2yz will do: the rule of check_smtp
   FewSteps<std::vector<ReplyPattern>> expect;    // --expect; an empty list means the protocol's own
   State greylisting = State::Warning;            // how bad it is, also beside other replies
   std::vector<ReplyRegex> greylisting_patterns;  // further texts that are one
   StepLimits limits;
-  // What all sessions of the process may keep of their servers' texts; null: no common bound.
-  TextBudget* texts = nullptr;
 };
 
 // The steps that `plan` sets out to take when nothing goes wrong, in the order in which they

@@ -17,11 +17,10 @@ namespace {
 
 using std::chrono::seconds;
 
-DialoguePlan plan(TextBudget* texts) {
+std::shared_ptr<const DialoguePlan> plan() {
   DialoguePlan plan;
   plan.helo_name = "probe.test";
-  plan.texts = texts;
-  return plan;
+  return std::make_shared<const DialoguePlan>(std::move(plan));
 }
 
 std::string long_reply(int code, int lines = 60, std::size_t bytes = 900) {
@@ -41,7 +40,7 @@ std::size_t bytes_of(const Reply& reply) {
 // A session up to the reply to EHLO, with long replies.
 struct Session {
   explicit Session(TextBudget* texts, int lines = 60)
-      : dialogue(plan(texts), Instant{}, Instant{} + seconds(10)) {
+      : dialogue(plan(), Instant{}, Instant{} + seconds(10), texts) {
     dialogue.on_received(long_reply(220, lines), Instant{});
     dialogue.on_sent(Instant{});
     dialogue.on_received(long_reply(250, lines), Instant{});
@@ -116,7 +115,7 @@ TEST(TextBudget, AnOrdinarySessionNeedsNone) {
 
 TEST(TextBudget, AReplyThatDoesNotEndIsKeptToo) {
   TextBudget none(0);
-  Dialogue dialogue(plan(&none), Instant{}, Instant{} + seconds(10));
+  Dialogue dialogue(plan(), Instant{}, Instant{} + seconds(10), &none);
   const std::string reply = long_reply(220);
   for (std::size_t at = 0; at + 10 < reply.size(); at += 1000)
     dialogue.on_received(
@@ -132,7 +131,7 @@ TEST(TextBudget, AReplyThatDoesNotEndIsKeptToo) {
 
 TEST(TextBudget, NoRoomChangesNoVerdict) {
   TextBudget none(0);
-  Dialogue dialogue(plan(&none), Instant{}, Instant{} + seconds(10));
+  Dialogue dialogue(plan(), Instant{}, Instant{} + seconds(10), &none);
   const auto receive = [&dialogue](const std::string& reply) {
     for (std::size_t at = 0; at < reply.size(); at += 1000)
       dialogue.on_received(std::string_view(reply).substr(at, 1000), Instant{});
@@ -145,7 +144,7 @@ TEST(TextBudget, NoRoomChangesNoVerdict) {
   receive("221 bye\r\n");
   EXPECT_FALSE(dialogue.failure());
   // Limits count what is read, kept or not.
-  Dialogue endless(plan(&none), Instant{}, Instant{} + seconds(10));
+  Dialogue endless(plan(), Instant{}, Instant{} + seconds(10), &none);
   for (int i = 0; i < 129; ++i)
     endless.on_received("220-" + std::string(200, 'x') + "\r\n", Instant{});
   ASSERT_TRUE(endless.failure());
