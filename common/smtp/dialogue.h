@@ -23,6 +23,7 @@
 #include "common/smtp/dialogue_plan.h"
 #include "common/smtp/extensions.h"
 #include "common/smtp/reply.h"
+#include "common/smtp/secret_mask.h"
 #include "common/smtp/time.h"
 
 namespace smtpprobe {
@@ -195,6 +196,7 @@ class Dialogue {
   void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
+  void write_down_masked(TranscriptLine::Who who, std::string text, Instant at);
   void write_down_reply(const Reply& reply, Instant at);
   void write_down_message(Instant at);
   void write_down_upload(Instant at);
@@ -240,7 +242,7 @@ class Dialogue {
   std::string auth_detail_;
   bool auth_cancelled_ = false;
   int auth_rounds_ = 0;
-  std::vector<std::string> secrets_;
+  SecretMask secrets_;
   std::size_t next_recipient_ = 0;
   std::size_t accepted_recipients_ = 0;
   std::size_t next_command_ = 0;
