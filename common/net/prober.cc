@@ -307,7 +307,7 @@ DialoguePlan Session::dialogue_plan() {
   const bool loopback = result_.endpoint.loopback;
   result_.verify = effective_verify(plan_, loopback);
   plan.stop_on_bad_certificate = result_.verify == TlsVerify::Require;
-  if (plan.auth && loopback && plan_.tls.verify != TlsVerify::Require)
+  if (plan.auth && stays_on_this_host(plan_, loopback) && plan_.tls.verify != TlsVerify::Require)
     plan.auth->without_verified_tls = true;
 
   if (plan.until == Step::Message && plan.message.empty()) {
