@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 
@@ -21,7 +22,9 @@ bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
 bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
 
 Unexpected refuse(std::string_view text, std::string_view why) {
-  std::string message = "got \"" + printable_for_nagios(text, kShownBytes) + "\": ";
+  std::string message = may_hold_secret(text) || text.find('@') != std::string_view::npos
+                            ? "got " + described_value(text) + ": "
+                            : "got \"" + printable_for_nagios(text, kShownBytes) + "\": ";
   message += why;
   return error(std::move(message));
 }

@@ -492,16 +492,17 @@ TEST(EffectiveVerify, OnlyATargetThatNamesThisHostIsExempt) {
     EXPECT_EQ(effective_verify(plan, false), TlsVerify::Require);
     return effective_verify(plan, true);
   };
-  for (const char* here : {"127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]",
-                           "[0:0:0:0:0:0:0:1]", "[0:0::0:01]", "localhost", "LocalHost.",
-                           "mail.localhost", "unix:/run/lmtp"}) {
+  for (const char* here :
+       {"127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "[0:0::0:01]",
+        "localhost", "LocalHost.", "mail.localhost", "unix:/run/lmtp"}) {
     const Result<Target> target = parse_target(here);
     ASSERT_TRUE(target) << here;
     EXPECT_EQ(verify(*target), TlsVerify::Report) << here;
   }
-  for (const char* elsewhere : {"mx.test", "localhost.test", "notlocalhost", "localhost.localdomain",
-                                "128.0.0.1", "[::2]", "[1::1]", "[::ffff:192.0.2.1]", "[::10]",
-                                "[ffff::127.0.0.1]", "ip6-localhost", "local.host"}) {
+  for (const char* elsewhere :
+       {"mx.test", "localhost.test", "notlocalhost", "localhost.localdomain", "128.0.0.1", "[::2]",
+        "[1::1]", "[::ffff:192.0.2.1]", "[::10]", "[ffff::127.0.0.1]", "ip6-localhost",
+        "local.host"}) {
     const Result<Target> target = parse_target(elsewhere);
     ASSERT_TRUE(target) << elsewhere;
     EXPECT_EQ(verify(*target), TlsVerify::Require) << elsewhere;
