@@ -155,19 +155,19 @@ void read_message(Section& module, Module& made) {
 
 Result<std::string> parse_dns_server_key(std::string_view text) {
   if (auto server = parse_dns_server(text)) return *std::move(server);
-  return error(fmt::format("got \"{}\", wanted {}", printable(text, 80), kDnsServerWanted));
+  return error(fmt::format("got {}, wanted {}", rejected_value(text), kDnsServerWanted));
 }
 
 Result<Duration> parse_dns_timeout(std::string_view text) {
   const Result<Duration> timeout = parse_duration(text);
   if (timeout && *timeout >= kShortestDnsTimeout && *timeout <= kLongestDnsTimeout) return timeout;
-  return error(fmt::format("got \"{}\", wanted a duration from 10ms to 60s", printable(text, 80)));
+  return error(fmt::format("got {}, wanted a duration from 10ms to 60s", rejected_value(text)));
 }
 
 Result<int> parse_dns_tries(std::string_view text) {
   const Result<int> tries = parse_count(text);
   if (tries && *tries >= 1 && *tries <= kMostDnsTries) return tries;
-  return error(fmt::format("got \"{}\", wanted a whole number from 1 to {}", printable(text, 80),
+  return error(fmt::format("got {}, wanted a whole number from 1 to {}", rejected_value(text),
                            kMostDnsTries));
 }
 
