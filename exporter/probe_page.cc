@@ -133,7 +133,7 @@ std::string facts(const ProbeRecord& record) {
               fmt::format("{} of {} allowed", readable(record.duration), readable(record.timeout)));
   for (const AddressAttempt& attempt : result.failed_attempts)
     out += fact("Tried", escaped(attempt.address) + ": " +
-                                    escaped(failure_words(attempt.reason, attempt.detail)));
+                             escaped(failure_words(attempt.reason, attempt.detail)));
   std::string notes;
   for (const std::string_view note : note_names(result.notes))
     notes.append(notes.empty() ? "" : ", ").append(note);

@@ -49,21 +49,10 @@ std::optional<Login> parse_login(std::string_view authorization) {
   return usable ? std::optional(std::move(login)) : std::nullopt;
 }
 
-int dearest_cost(const WebConfig& config) {
-  int cost = kMinBcryptCost;
-  for (const auto& [name, hash] : config.users) cost = std::max(cost, *bcrypt_cost(hash));
-  return cost;
-}
-
-// A hash that no password has.
-std::string hash_of_nobody(int cost) {
-  return fmt::format("$2y${:02}$......................{:.>31}", cost, "");
-}
-
-// An unknown user's is as dear as the dearest there is.
+// A hash that no password has stands in for an unknown user's.
 std::string hash_of(const WebConfig& config, std::string_view user) {
   // Made for known users, too: as long for everybody.
-  std::string hash = hash_of_nobody(dearest_cost(config));
+  std::string hash = fmt::format("$2y${:02}$......................{:.>31}", kUnknownUserCost, "");
   const auto found = config.users.find(user);
   if (found != config.users.end()) hash = found->second;
   return hash;
@@ -92,12 +81,6 @@ bool has_password(const std::string& hash, const std::string& password) {
   return same;
 }
 
-// The work that a hash of cost `done` lacks to one of cost `wanted`, where a step doubles it:
-// 2^done + (2^done + ... + 2^(wanted-1)) = 2^wanted.
-void spend_the_rest(int done, int wanted, const std::string& password) {
-  for (int cost = done; cost < wanted; ++cost) has_password(hash_of_nobody(cost), password);
-}
-
 std::uint64_t next_version() {
   static std::atomic<std::uint64_t> last = 0;
   return ++last;
@@ -113,14 +96,21 @@ std::string_view taken_away(const WebState& old, const WebState& fresh) {
 
 }  // namespace
 
+// Far enough for no one to see it, and twice that added to the clock is no overflow.
+RateLimiter::RateLimiter(const RateLimit& limit) : limit_(limit) {
+  constexpr Duration::rep kFar = Duration::max().count() / 4;
+  step_ = std::min(limit.interval.count(), kFar);
+  const std::int64_t more = std::max<std::int64_t>(limit.burst, 0) - 1;
+  room_ = more > kFar / step_ ? kFar : more * step_;
+}
+
 bool RateLimiter::take(Instant now) {
   const Duration::rep moment = now.time_since_epoch().count();
-  const Duration::rep step = limit_.interval.count();
   Duration::rep full = full_at_.load(std::memory_order_relaxed);
   while (true) {
     const Duration::rep base = std::max(full, moment);
-    if (base - moment > step * (limit_.burst - 1)) return false;
-    if (full_at_.compare_exchange_weak(full, base + step, std::memory_order_relaxed)) return true;
+    if (base - moment > room_) return false;
+    if (full_at_.compare_exchange_weak(full, base + step_, std::memory_order_relaxed)) return true;
   }
 }
 
@@ -265,8 +255,6 @@ bool WebAccess::check_slowly(const WebState& state, std::string_view authorizati
   if (bad_.holds(digest)) return false;
   const bool known = state.config.users.find(login->user) != state.config.users.end();
   const bool right = has_password(hash, login->password) && known;
-  // Else a quick no would tell that there is such a user, with a cheaper hash than others.
-  if (!right) spend_the_rest(*bcrypt_cost(hash), dearest_cost(state.config), login->password);
   (right ? good_ : bad_).keep(digest);
   return right;
 }

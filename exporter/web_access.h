@@ -25,7 +25,7 @@ namespace smtpprobe {
 // A token bucket, full at first. Any thread, no lock.
 class RateLimiter {
  public:
-  explicit RateLimiter(const RateLimit& limit) : limit_(limit) {}
+  explicit RateLimiter(const RateLimit& limit);
 
   // Takes a token, if there is one.
   bool take(Instant now);
@@ -33,6 +33,8 @@ class RateLimiter {
 
  private:
   RateLimit limit_;
+  Duration::rep step_;
+  Duration::rep room_;  // that `burst` requests at once take beyond the first; below 0: no request
   std::atomic<Duration::rep> full_at_ = 0;  // when the bucket is full again
 };
 
@@ -54,6 +56,7 @@ enum class AuthDecision : std::uint8_t {
   Hashing  // ask check_slowly()
 };
 
+inline constexpr int kUnknownUserCost = 10;
 inline constexpr std::size_t kMaxAuthorizationBytes = 4096;
 inline constexpr std::size_t kMaxPasswordBytes = 511;     // crypt(3) takes no more; bcrypt reads 72
 inline constexpr std::size_t kMaxRememberedLogins = 100;  // of good ones, and again of bad ones
@@ -90,9 +93,9 @@ class WebAccess {
   // `authorization` is that header's value, empty when absent.
   AuthDecision decide(const WebState& state, std::string_view authorization);
 
-  // What decide() left open. A no costs as much as the dearest of all users' hashes, whether there
-  // is such a user or not. One thread at a time gets to hash; to be called where waiting is no
-  // harm.
+  // What decide() left open. A user that does not exist costs a hash of kUnknownUserCost, as the
+  // toolkit does it: names that a stranger invents must not cost as much as the most expensive hash
+  // of the file, for one thread at a time gets to hash. To be called where waiting is no harm.
   bool check_slowly(const WebState& state, std::string_view authorization);
 
  private:

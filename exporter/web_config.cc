@@ -53,6 +53,7 @@ constexpr std::array kCurves = {
     Named{"CurveP384", "P-384"},
     Named{"CurveP521", "P-521"},
     Named{"X25519", "X25519"},
+    Named{"X25519MLKEM768", "X25519MLKEM768"},
 };
 
 template <std::size_t N>
@@ -73,7 +74,18 @@ Result<bool> parse_bool(std::string_view text) {
   return refuse(text, "true or false");
 }
 
-// A duration as Go writes it: "500ms", "1m30s", "1.5s", "0".
+// The digits, one dot among them or none, at the front of `text`; absent when there are no digits.
+std::optional<double> take_number(std::string_view& text) {
+  const std::size_t size = std::min(text.find_first_not_of("0123456789."), text.size());
+  double value = 0;
+  const auto [end, fault] =
+      std::from_chars(text.data(), text.data() + size, value, std::chars_format::fixed);
+  if (fault != std::errc() || end != text.data() + size) return std::nullopt;
+  text.remove_prefix(size);
+  return value;
+}
+
+// A duration as Go writes it ("500ms", "1m30s", "-1.5s", "0"), or a whole number of nanoseconds.
 Result<Duration> parse_interval(std::string_view text) {
   struct Unit {
     std::string_view name;
@@ -81,48 +93,53 @@ Result<Duration> parse_interval(std::string_view text) {
   };
   constexpr std::array kUnits = {Unit{"ns", 1},  Unit{"us", 1e3}, Unit{"µs", 1e3},  Unit{"ms", 1e6},
                                  Unit{"s", 1e9}, Unit{"m", 60e9}, Unit{"h", 3600e9}};
-  constexpr std::string_view kWanted = "a duration from 0 to 24h, such as 100ms, 1s or 1m30s";
-  if (text == "0") return Duration::zero();
-  double sum = 0;
+  constexpr std::string_view kWanted = "a duration such as 100ms, 1s or 1m30s";
+  constexpr double kMaxNanoseconds = 9.2e18;
   std::string_view rest = text;
+  const bool negative = rest.starts_with('-');
+  if (negative || rest.starts_with('+')) rest.remove_prefix(1);
+  const bool whole = !rest.empty() && rest.find_first_not_of("0123456789") == std::string::npos;
+  double sum = 0;
   do {
-    double value = 0;
-    const auto [end, fault] =
-        std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
-    const bool number = !rest.empty() && rest.front() >= '0' && rest.front() <= '9';
-    if (!number || fault != std::errc()) return refuse(text, kWanted);
-    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    const std::optional<double> value = take_number(rest);
+    if (!value) return refuse(text, kWanted);
     const std::string_view name = rest.substr(0, rest.find_first_of("0123456789."));
-    const auto unit = std::find_if(kUnits.begin(), kUnits.end(),
-                                   [name](const Unit& known) { return known.name == name; });
+    const auto unit = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& known) {
+      return known.name == (whole ? "ns" : name);
+    });
     if (unit == kUnits.end()) return refuse(text, kWanted);
-    sum += value * unit->nanoseconds;
+    sum += *value * unit->nanoseconds;
     rest.remove_prefix(name.size());
   } while (!rest.empty());
-  if (sum > std::chrono::duration<double, std::nano>(kMaxRateInterval).count())
-    return refuse(text, kWanted);
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(sum));
+  if (sum > kMaxNanoseconds) return refuse(text, kWanted);
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double, std::nano>(negative ? -sum : sum));
 }
 
-// The key's mapping. One with nothing in it, all of it commented out, counts as absent.
-const YamlEntry* mapping(Section& section, std::string_view key) {
-  const YamlEntry* entry = section.find(key);
-  if (entry == nullptr || entry->value.kind == YamlNode::Kind::Null) return nullptr;
-  return section.map(key);
+Result<std::int64_t> parse_burst(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (fault != std::errc() || end != text.data() + text.size())
+    return refuse(text, "a whole number");
+  return value;
 }
 
+// An empty file name or text counts as absent. Where both are given the file counts.
 void read_pem(Section& section, std::string_view key, const std::filesystem::path& folder,
               PemSource& out) {
-  const std::string file_key = std::string(key) + "_file";
-  section.read(key, out.text, [](std::string_view text) -> Result<std::string> {
+  section.read(std::string(key) + "_file", out.file,
+               [&folder](std::string_view text) -> Result<std::string> {
+                 if (text.empty()) return std::string();
+                 Result<std::string> name = parse_words(text);
+                 if (name) *name = (folder / *name).string();
+                 return name;
+               });
+  const bool from_file = !out.file.empty();
+  section.read(key, out.text, [from_file](std::string_view text) -> Result<std::string> {
+    if (from_file || text.empty()) return std::string();
     if (text.find("-----BEGIN ") == std::string_view::npos)
       return error("got something else, wanted PEM");
     return std::string(text);
-  });
-  section.read(file_key, out.file, [&folder](std::string_view text) -> Result<std::string> {
-    Result<std::string> name = parse_words(text);
-    if (name) *name = (folder / *name).string();
-    return name;
   });
 }
 
@@ -152,41 +169,20 @@ void read_versions(Section& section, WebTlsConfig& tls) {
   }
 }
 
-// Of each pair one, and the first two at all.
-void check_pem(Section& section, const WebTlsConfig& tls) {
-  struct Pair {
-    std::string_view key;
-    const PemSource* source;
-    bool needed;
-  };
-  for (const Pair& pair : {Pair{"cert", &tls.cert, true}, Pair{"key", &tls.key, true},
-                           Pair{"client_ca", &tls.client_ca, false}}) {
-    if (!pair.source->file.empty() && !pair.source->text.empty())
-      section.fault(fmt::format("{0} and {0}_file exclude each other", pair.key));
-    if (pair.needed && pair.source->empty())
-      section.fault(fmt::format("wanted {0}_file or {0}", pair.key));
-  }
-}
-
-// The toolkit lets the last one pass and takes the system's authorities: then everybody with a
-// certificate of the web would be let in.
 void check_client_auth(Section& section, const WebTlsConfig& tls) {
-  const bool verifies = tls.client_auth == ClientAuth::VerifyIfGiven ||
-                        tls.client_auth == ClientAuth::RequireAndVerify;
   const bool requires_one =
       tls.client_auth == ClientAuth::RequireAny || tls.client_auth == ClientAuth::RequireAndVerify;
   if (!tls.client_ca.empty() && tls.client_auth == ClientAuth::None)
     section.fault("client_ca_file without a client_auth_type that asks for a certificate");
-  if (!tls.client_allowed_sans.empty() && !requires_one)
+  if (tls.client_allowed_sans && !requires_one)
     section.fault(
         "client_allowed_sans wants client_auth_type RequireAnyClientCert or "
         "RequireAndVerifyClientCert");
-  if (verifies && tls.client_ca.empty())
-    section.fault("a client_auth_type that verifies wants client_ca_file or client_ca");
 }
 
 void check_tls(Section& section, WebTlsConfig& tls) {
-  check_pem(section, tls);
+  if (tls.cert.empty()) section.fault("wanted cert_file or cert");
+  if (tls.key.empty()) section.fault("wanted key_file or key");
   check_client_auth(section, tls);
   // As in Go, whose list then has nothing that an older client could take.
   if (tls.ciphers.empty() && !tls.tls13_ciphers.empty()) {
@@ -198,15 +194,13 @@ void check_tls(Section& section, WebTlsConfig& tls) {
   }
 }
 
-void read_tls(Section& top, const std::filesystem::path& folder, WebConfig& config) {
-  const YamlEntry* entry = mapping(top, "tls_server_config");
-  if (entry == nullptr || entry->value.entries.empty()) return;
-  const std::size_t faults_before = top.faults().count();
-  Section section(top.faults(), entry->value, "tls_server_config", entry->line);
-  WebTlsConfig& tls = config.tls.emplace();
-  read_pem(section, "cert", folder, tls.cert);
-  read_pem(section, "key", folder, tls.key);
-  read_pem(section, "client_ca", folder, tls.client_ca);
+// Whether there is a client_auth_type, be it NoClientCert.
+bool read_client_auth(Section& section, WebTlsConfig& tls) {
+  std::vector<std::string> names;
+  if (section.read_list("client_allowed_sans", names, false, parse_words))
+    tls.client_allowed_sans = std::move(names);
+  const YamlEntry* type = section.scalar("client_auth_type");
+  if (type == nullptr || type->value.text.empty()) return false;
   section.choose<ClientAuth>("client_auth_type", tls.client_auth,
                              {{"NoClientCert", ClientAuth::None},
                               {"RequestClientCert", ClientAuth::Request},
@@ -214,27 +208,42 @@ void read_tls(Section& top, const std::filesystem::path& folder, WebConfig& conf
                               {"RequireClientCert", ClientAuth::RequireAny},  // its former name
                               {"VerifyClientCertIfGiven", ClientAuth::VerifyIfGiven},
                               {"RequireAndVerifyClientCert", ClientAuth::RequireAndVerify}});
-  if (section.read_list("client_allowed_sans", tls.client_allowed_sans, false, parse_words) &&
-      tls.client_allowed_sans.empty())
-    section.fault("client_allowed_sans: got an empty list, which would let nobody in");
+  return true;
+}
+
+void read_tls(Section& top, const std::filesystem::path& folder, WebConfig& config) {
+  const YamlEntry* entry = top.map("tls_server_config");
+  if (entry == nullptr) return;
+  const std::size_t faults_before = top.faults().count();
+  Section section(top.faults(), entry->value, "tls_server_config", entry->line);
+  section.allow_blank();
+  WebTlsConfig tls;
+  read_pem(section, "cert", folder, tls.cert);
+  read_pem(section, "key", folder, tls.key);
+  read_pem(section, "client_ca", folder, tls.client_ca);
+  const bool asks = read_client_auth(section, tls);
   read_ciphers(section, tls);
   section.read("prefer_server_cipher_suites", tls.prefer_server_ciphers, parse_bool);
-  section.read_list("curve_preferences", tls.groups, false,
-                    [](std::string_view text) -> Result<std::string> {
-                      if (const Named* name = find_name(kCurves, text))
-                        return std::string(name->openssl);
-                      return refuse(text, "CurveP256, CurveP384, CurveP521 or X25519");
-                    });
+  section.read_list(
+      "curve_preferences", tls.groups, false, [](std::string_view text) -> Result<std::string> {
+        if (const Named* name = find_name(kCurves, text)) return std::string(name->openssl);
+        return refuse(text, "CurveP256, CurveP384, CurveP521, X25519 or X25519MLKEM768");
+      });
   read_versions(section, tls);
   section.finish();
+  // Only these switch TLS on, as in the toolkit: versions, suites and the like alone are plain
+  // HTTP.
+  if (!asks && tls.cert.empty() && tls.key.empty() && tls.client_ca.empty()) return;
   // What is said of the section stands above what is wrong in it, and may only follow from that.
   if (top.faults().count() == faults_before) check_tls(section, tls);
+  config.tls = std::move(tls);
 }
 
 void read_headers(Section& outer, WebConfig& config) {
-  const YamlEntry* entry = mapping(outer, "headers");
+  const YamlEntry* entry = outer.map("headers");
   if (entry == nullptr) return;
   Section section(outer.faults(), entry->value, outer.path("headers"), entry->line);
+  section.allow_blank();
   const auto keep = [&config](std::string_view name, std::string value) {
     if (!value.empty()) config.headers.emplace_back(name, std::move(value));
   };
@@ -256,9 +265,10 @@ void read_headers(Section& outer, WebConfig& config) {
 }
 
 void read_http(Section& top, WebConfig& config) {
-  const YamlEntry* entry = mapping(top, "http_server_config");
+  const YamlEntry* entry = top.map("http_server_config");
   if (entry == nullptr) return;
   Section section(top.faults(), entry->value, "http_server_config", entry->line);
+  section.allow_blank();
   bool http2 = false;  // this server speaks HTTP/1.1 whatever stands there
   section.read("http2", http2, parse_bool);
   read_headers(section, config);
@@ -275,7 +285,7 @@ Result<void> check_hash(std::string_view hash) {
 }
 
 void read_users(Section& top, WebConfig& config) {
-  const YamlEntry* entry = mapping(top, "basic_auth_users");
+  const YamlEntry* entry = top.map("basic_auth_users");
   if (entry == nullptr) return;
   Section section(top.faults(), entry->value, "basic_auth_users", entry->line);
   for (const YamlEntry& user : entry->value.entries) {
@@ -291,17 +301,16 @@ void read_users(Section& top, WebConfig& config) {
 }
 
 void read_rate_limit(Section& top, WebConfig& config) {
-  const YamlEntry* entry = mapping(top, "rate_limit");
+  const YamlEntry* entry = top.map("rate_limit");
   if (entry == nullptr) return;
   Section section(top.faults(), entry->value, "rate_limit", entry->line);
+  section.allow_blank();
   RateLimit limit;
   section.read("interval", limit.interval, parse_interval);
-  const bool bounded = section.read("burst", limit.burst, parse_count);
+  section.read("burst", limit.burst, parse_burst);
   section.finish();
-  if (limit.interval == Duration::zero()) return;
-  if (bounded ? limit.burst < 1 : section.find("burst") == nullptr)
-    section.fault("wanted a burst of 1 or more: without it no request at all would pass");
-  config.rate_limit = limit;
+  // As the toolkit: 0 and less is no limit, and without a burst no request passes.
+  if (limit.interval > Duration::zero()) config.rate_limit = limit;
 }
 
 }  // namespace
@@ -325,6 +334,7 @@ Result<WebConfig> parse_web_config(std::string_view text, const std::string& nam
   if (documents->size() > 1) faults.add((*documents)[1].line, "", "a second document");
   if (document.kind != YamlNode::Kind::Null) {
     Section top(faults, document, "", document.line);
+    top.allow_blank();
     read_tls(top, std::filesystem::path(name).parent_path(), config);
     read_http(top, config);
     read_users(top, config);

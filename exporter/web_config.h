@@ -33,9 +33,10 @@ struct PemSource {
 struct WebTlsConfig {
   PemSource cert;
   PemSource key;
-  PemSource client_ca;
+  PemSource client_ca;  // empty where clients are verified: the system's authorities
   ClientAuth client_auth = ClientAuth::None;
-  std::vector<std::string> client_allowed_sans;  // exact; empty: every client certificate
+  // Exact; absent: every client certificate, empty: none.
+  std::optional<std::vector<std::string>> client_allowed_sans;
   TlsVersion min_version = TlsVersion::Tls1_2;
   TlsVersion max_version = TlsVersion::Tls1_3;
   // In OpenSSL's names and the order of the file; both empty when the file says nothing.
@@ -45,13 +46,11 @@ struct WebTlsConfig {
   std::vector<std::string> groups;  // in OpenSSL's names; empty: OpenSSL's own choice
 };
 
-inline constexpr Duration kMaxRateInterval = std::chrono::hours(24);
-inline constexpr int kMaxRateBurst = 100'000;
-
-// One request each `interval`, and `burst` of them at once after a rest.
+// One request each `interval`, and `burst` of them at once after a rest; no request at all where
+// that is below 1.
 struct RateLimit {
-  Duration interval{};
-  int burst = 0;
+  Duration interval{};  // above 0
+  std::int64_t burst = 0;
 
   bool operator==(const RateLimit&) const = default;
 };

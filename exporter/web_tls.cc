@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <optional>
 #include <string_view>
 
 #include "common/config/config_values.h"
@@ -122,9 +124,19 @@ Result<void> load_key(SSL_CTX* context, const WebTlsConfig& config) {
   return {};
 }
 
-// Also an intermediate authority may be the anchor, as with Go.
+bool verifies_clients(const WebTlsConfig& config) {
+  return config.client_auth == ClientAuth::VerifyIfGiven ||
+         config.client_auth == ClientAuth::RequireAndVerify;
+}
+
+// Also an intermediate authority may be the anchor, as with Go; and as with Go the system's
+// authorities stand in where none is given.
 Result<void> load_client_ca(SSL_CTX* context, const WebTlsConfig& config) {
-  if (config.client_ca.empty()) return {};
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+  if (config.client_ca.empty()) {
+    if (!verifies_clients(config) || SSL_CTX_set_default_verify_paths(context) == 1) return {};
+    return refuse("the system's authorities");
+  }
   const Result<Pem> pem = read_pem("client_ca", config.client_ca);
   if (!pem) return Unexpected(pem.error());
   const Result<std::vector<CertificatePtr>> all = read_certificates(*pem);
@@ -134,14 +146,13 @@ Result<void> load_client_ca(SSL_CTX* context, const WebTlsConfig& config) {
         SSL_CTX_add_client_CA(context, authority.get()) != 1)
       return pem->refuse(openssl_words(), "PEM certificates of authorities");
   }
-  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   return {};
 }
 
 // What the verification of a client is told; belongs to the SSL_CTX.
 struct ClientCheck {
   bool verifies = false;
-  std::vector<std::string> allowed_names;
+  std::optional<std::vector<std::string>> allowed_names;  // absent: any
 };
 
 void free_check(void*, void* check, CRYPTO_EX_DATA*, int, long, void*) {
@@ -193,7 +204,7 @@ int check_client(X509_STORE_CTX* store, void* data) {
   } else {
     X509_STORE_CTX_set_error(store, X509_V_OK);
   }
-  if (check.allowed_names.empty() || has_name(X509_STORE_CTX_get0_cert(store), check.allowed_names))
+  if (!check.allowed_names || has_name(X509_STORE_CTX_get0_cert(store), *check.allowed_names))
     return 1;
   X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
@@ -202,8 +213,7 @@ int check_client(X509_STORE_CTX* store, void* data) {
 Result<void> set_client_auth(SSL_CTX* context, const WebTlsConfig& config) {
   if (config.client_auth == ClientAuth::None) return {};
   auto check = std::make_unique<ClientCheck>();
-  check->verifies = config.client_auth == ClientAuth::VerifyIfGiven ||
-                    config.client_auth == ClientAuth::RequireAndVerify;
+  check->verifies = verifies_clients(config);
   check->allowed_names = config.client_allowed_sans;
   if (SSL_CTX_set_ex_data(context, check_index(), check.get()) != 1)
     return refuse("client_auth_type");
@@ -219,6 +229,20 @@ Result<void> set_client_auth(SSL_CTX* context, const WebTlsConfig& config) {
 
 std::string joined(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ":"));
+}
+
+// Go knows curves that an older OpenSSL does not: they are passed over while another one is left.
+Result<void> set_groups(SSL_CTX* context, const WebTlsConfig& config) {
+  // SSL_CTX_set1_groups_list() spelt out: the macro casts const away.
+  const auto set = [context](std::string groups) {
+    return SSL_CTX_ctrl(context, SSL_CTRL_SET_GROUPS_LIST, 0, groups.data()) == 1;
+  };
+  std::vector<std::string> known;
+  std::copy_if(config.groups.begin(), config.groups.end(), std::back_inserter(known), set);
+  if (!config.groups.empty() && (known.empty() || !set(joined(known))))
+    return refuse("curve_preferences");
+  ERR_clear_error();
+  return {};
 }
 
 Result<void> set_algorithms(SSL_CTX* context, const WebTlsConfig& config) {
@@ -238,11 +262,7 @@ Result<void> set_algorithms(SSL_CTX* context, const WebTlsConfig& config) {
       SSL_CTX_set_ciphersuites(context, joined(config.tls13_ciphers).c_str()) != 1)
     return refuse("cipher_suites");
   if (config.prefer_server_ciphers) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
-  // SSL_CTX_set1_groups_list() spelt out: the macro casts const away.
-  std::string groups = joined(config.groups);
-  if (!groups.empty() && SSL_CTX_ctrl(context, SSL_CTRL_SET_GROUPS_LIST, 0, groups.data()) != 1)
-    return refuse("curve_preferences");
-  return {};
+  return set_groups(context, config);
 }
 
 // RFC 7301 s3.2: a client that names others only is refused.

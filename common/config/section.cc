@@ -58,7 +58,9 @@ std::string Section::path(std::string_view key) const {
 const YamlEntry* Section::find(std::string_view key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   for (const YamlEntry& entry : node_.entries) {
-    if (entry.key == key) return &entry;
+    if (entry.key != key) continue;
+    const bool blank = entry.value.kind == YamlNode::Kind::Null;
+    return blank && blank_is_absent_ ? nullptr : &entry;
   }
   return nullptr;
 }

@@ -55,6 +55,9 @@ class Section {
   // of the key that leads here. All must outlive the section.
   Section(Faults& faults, const YamlNode& node, std::string path, int line);
 
+  // From here on a key without a value counts as absent.
+  void allow_blank() { blank_is_absent_ = true; }
+
   // Null when the key is absent. Every key that may stand here is asked for.
   const YamlEntry* find(std::string_view key);
 
@@ -148,6 +151,7 @@ class Section {
   const YamlNode& node_;
   std::string path_;
   int line_;
+  bool blank_is_absent_ = false;
   std::vector<std::string> known_;
 };
 

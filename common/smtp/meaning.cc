@@ -84,7 +84,7 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
      "The monitoring host: limits of open files, load, `--source` or `source_address`, "
      "`smtp_probe_exporter_event_loop_lag_seconds`."},
     {Reason::Timeout,
-     "The server took the connection and did not answer in time.",
+     "The server took the connection and did not answer in time, or did not take what it was sent.",
      "What the server does at this step, and its log. `-vv` shows the bytes that came before.",
      {{{Step::Banner,
         "A greet pause, DNS or blocklist look-ups of our address, no free process. On port 465 "

@@ -58,6 +58,11 @@ def after(seconds):
     return slowly
 
 
+def two(question):
+    """127.0.0.2 before 127.0.0.1."""
+    return question.reply(question.address(2), question.address(1)) if question.type == A else question.reply()
+
+
 def many(question):
     addresses = [question.address(one + 1) for one in range(MOST_ADDRESSES[question.type])]
     return question.reply(*addresses) if question.tcp else question.reply(flags=TRUNCATED)
@@ -118,6 +123,7 @@ BEHAVIOURS = {
     "alias": by_alias(b"real", b"test"),
     "hostile": by_alias(HOSTILE_LABEL, b"test"),
     "dead": lambda question: question.reply((b"\xc0\x0c", CNAME, wire(HOSTILE_LABEL))),
+    "two": two,
     "many": many,
     "nosix": by_type(good, silent), "nofour": by_type(silent, six),
     "sixfails": by_type(good, failing(SERVFAIL)), "fourfails": by_type(failing(SERVFAIL), six),
@@ -142,8 +148,8 @@ class NameServer:
 
     def behaviour(self, question):
         """That of the whole name, else of its first label."""
-        by_name = self.behaviours.get(question.name)
-        return (by_name or self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN)))(question)
+        by_label = self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN))
+        return self.behaviours.get(question.name, by_label)(question)
 
     def _answer(self, packet, tcp, send):
         try:

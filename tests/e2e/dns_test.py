@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import re
 import shutil
+import socket
 import tempfile
 import time
 import unittest
@@ -17,9 +18,12 @@ from exporter import ExporterCase, Listener, talking
 from probe import CRITICAL, OK, SANITIZED, UNKNOWN, environment, run, step
 
 LACKING = namespaces.missing()
-SLACK = 2 if SANITIZED else 0.5
+# Less than the deadline: what is answered at once must not pass for what waits.
+SLACK = 2.5
 PROMPT_SECONDS = 1.0 if SANITIZED else 0.1
 DEADLINE = 4
+RESOLVE_SECONDS = DEADLINE  # below the limit of the step, which is 5 s
+TRIES = 3  # what delays others does it every time, a busy machine now and then
 TRY_SECONDS = 2
 MODULE = f"modules: {{plain: {{tls: {{mode: off}}, timeout: {DEADLINE}s}}}}\n"
 
@@ -29,9 +33,10 @@ AT_ONCE = 0
 OUTCOMES = {
     "nxdomain": ("dns_nxdomain", AT_ONCE), "nodata": ("dns_nodata", AT_ONCE), "servfail": ("dns_servfail", AT_ONCE),
     "refused": ("dns_servfail", AT_ONCE), "notimp": ("dns_servfail", AT_ONCE), "formerr": ("dns_malformed", AT_ONCE),
-    "silent": ("dns_timeout", DEADLINE), "noise": ("dns_timeout", DEADLINE), "noisybody": ("dns_timeout", DEADLINE),
-    "short": ("dns_timeout", DEADLINE), "wrongid": ("dns_timeout", DEADLINE),
-    "wrongquestion": ("dns_timeout", DEADLINE), "mute": ("dns_timeout", TRY_SECONDS),
+    "silent": ("dns_timeout", RESOLVE_SECONDS), "noise": ("dns_timeout", RESOLVE_SECONDS),
+    "noisybody": ("dns_timeout", RESOLVE_SECONDS), "short": ("dns_timeout", RESOLVE_SECONDS),
+    "wrongid": ("dns_timeout", RESOLVE_SECONDS), "wrongquestion": ("dns_timeout", RESOLVE_SECONDS),
+    "mute": ("dns_timeout", TRY_SECONDS),
     "torn": ("dns_malformed", AT_ONCE), "missing": ("dns_malformed", AT_ONCE),
     "selfpointer": ("dns_malformed", AT_ONCE), "shortaddress": ("dns_nodata", AT_ONCE),
     "loop": ("dns_nodata", AT_ONCE), "hostile": ("dns_malformed", AT_ONCE), "dead": ("dns_malformed", AT_ONCE),
@@ -43,7 +48,7 @@ GOOD = {"good": 0, "slow": SLOW_SECONDS, "truncated": 0, "alias": 0}
 HALVES = ("nosix", "nofour", "sixfails", "fourfails")
 DELAY_SECONDS = 0.5
 # What the name server does below the search domain, the options of resolv.conf, the name, and what is asked, in this order.
-FIVE = "search search.test\noptions ndots:5 timeout:1 attempts:1\n"
+FIVE = "search search.test\noptions ndots:5 timeout:3 attempts:1\n"
 SEARCHES = {
     "refused": (failing(REFUSED), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
     "servfail": (failing(SERVFAIL), FIVE, "mx.good.test", ["mx.good.test.search.test", "mx.good.test"]),
@@ -70,6 +75,20 @@ def setUpModule():
     RESOLV_CONF.touch()
     namespaces.private_mounts()
     namespaces.show_as(RESOLV_CONF, "/etc/resolv.conf")
+
+
+@contextlib.contextmanager
+def swallowing(address, port):
+    """A listener with a full backlog: whoever connects gets no answer."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex((address, port))
+        yield
 
 
 class NameServerCase(ExporterCase):
@@ -134,13 +153,44 @@ class Check(NameServerCase):
                 self.assert_no_raw_bytes(self.run_clean("-H", f"{name}.test", "-p", server.port, "-vvv").out)
 
     def test_thousands_of_addresses(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         # 127.0.0.1 to 127.0.16.0. What is too long for UDP is asked for by TCP, whether that was said or not.
         for name in ("many", "oversized"):
             outcome = self.check(name, "-p", port, "-4")
             self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
             self.assertEqual(len(outcome.json["results"][0]["failed_attempts"]), 16, outcome.out)
             self.assertLess(outcome.seconds, 1 + SLACK)
+
+    def test_dead_address_before_a_healthy_one(self):
+        server = self.peer()
+        where = r"two\.test \[127\.0\.0\.1\], after 1 failed address$"
+        with swallowing("127.0.0.2", server.port):
+            outcome = self.check("two", "-p", server.port)
+            result = self.assert_verdict(outcome, OK, "ehlo")
+            self.assertRegex(outcome.json["headline"], where)
+            text = self.run_clean("-H", "two.test", "-t", DEADLINE, "-p", server.port, "-v")
+        self.assertEqual(result["endpoint"]["address"], "127.0.0.1")
+        (failed,) = result["failed_attempts"]
+        self.assertEqual((failed["address"], failed["reason"]), ("127.0.0.2", "connect_timeout"))
+        # A third of the time is the dialogue's, the rest is shared.
+        self.assertTrue(DEADLINE / 3 - 0.1 <= failed["seconds"] <= DEADLINE / 3 + 1, failed)
+        self.assertRegex(text.text.split("|")[0], where)
+        self.assertRegex(text.out, r"(?m)^tried +127\.0\.0\.2: connection attempt timed out: no answer")
+
+    def test_silent_server_after_a_dead_address(self):
+        server = self.peer(lambda connection: connection.recv(1))
+        with swallowing("127.0.0.2", server.port):
+            outcome = self.check("two", "-p", server.port)
+        self.assert_verdict(outcome, CRITICAL, "banner", "timeout")
+        self.assertRegex(outcome.json["headline"],
+                         r"^SMTP CRITICAL - two\.test \[127\.0\.0\.1\] banner: .*, after 1 failed address - \d")
+
+    def test_no_address_connects(self):
+        port = peers.closed_port()
+        outcome = self.check("two", "-p", port)
+        self.assert_verdict(outcome, CRITICAL, "connect", "connection_refused")
+        self.assertRegex(outcome.json["headline"], r"^SMTP CRITICAL - two\.test \[127\.0\.0\.2\] connect: connection "
+                         rf"refused by 127\.0\.0\.2 port {port}, none of 2 addresses connected - \d")
 
     def test_name_server_that_is_not_there(self):
         self.addCleanup(self.write_resolv_conf, "127.0.0.1")
@@ -309,6 +359,15 @@ class ExporterNames(NameServerCase):
         self.assertEqual(server.most, 1)
         self.assertEqual(exporter.get(f"/probe?target=other.test.:{server.port}&module=plain").status, 403)
 
+    def test_failed_addresses_are_counted(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        with swallowing("127.0.0.2", server.port):
+            metrics = self.assert_exposed(exporter.probe(f"two.test:{server.port}", "plain").metrics, OK)
+        self.assertEqual(metrics.value("probe_smtp_failed_addresses"), 1)
+        metrics = self.assert_exposed(exporter.probe(f"good.test:{server.port}", "plain").metrics, OK)
+        self.assertEqual(metrics.value("probe_smtp_failed_addresses"), 0)
+
     def slowest(self, exporter, server):
         """Of twenty probes each of an address and of names, one after the other."""
         slowest = 0
@@ -320,31 +379,44 @@ class ExporterNames(NameServerCase):
                     slowest = max(slowest, answer.seconds)
         return slowest
 
-    def test_a_bad_name_delays_nobody_else(self):
-        server = self.peer()
-        exporter = self.start(config=MODULE)
-        usual = self.slowest(exporter, server)
+    def slowest_beside_silence(self, exporter, server, turn):
+        """While fifty names are not answered; and how many of these probes had ended by then."""
         with concurrent.futures.ThreadPoolExecutor(60) as pool:
-            silent = [pool.submit(exporter.probe, f"silent-{one}.test", "plain") for one in range(50)]
-            peers.wait_until(lambda: sum(f"silent-{one}.test" in self.names.asked for one in range(50)) == 50,
-                             "the questions are not asked")
-            self.assertLess(self.slowest(exporter, server), max(PROMPT_SECONDS, 3 * usual))
-            self.assertEqual(sum(one.done() for one in silent), 0)
+            names = {f"silent-{turn}-{one}.test" for one in range(50)}
+            silent = [pool.submit(exporter.probe, name, "plain") for name in names]
+            peers.wait_until(lambda: names <= set(self.names.asked), "the questions are not asked")
+            slowest = self.slowest(exporter, server)
+            ended = sum(one.done() for one in silent)
             for one in silent:
                 answer = one.result()
                 self.assert_exposed(answer.metrics, UNKNOWN, ("resolve", "dns_timeout"))
                 self.assertLess(answer.seconds, DEADLINE + SLACK)
+        return slowest, ended
+
+    def test_a_bad_name_delays_nobody_else(self):
+        server = self.peer()
+        exporter = self.start(config=MODULE)
+        usual = self.slowest(exporter, server)
+        for turn in range(TRIES):
+            slowest, ended = self.slowest_beside_silence(exporter, server, turn)
+            if ended == 0 and slowest < max(PROMPT_SECONDS, 3 * usual):
+                return
+        self.fail(f"{slowest} s, usually {usual} s; {ended} had ended")
 
     def test_thousands_of_addresses_hold_nobody_up(self):
         server = self.peer()
         exporter = self.start(config=MODULE)
         with concurrent.futures.ThreadPoolExecutor(1) as pool, exporter.connect() as client:
             usual = self.slowest(exporter, server)
-            flood = pool.submit(exporter.probe, "many-x.test:1", "plain")
-            slowest = 0
-            while not flood.done():
-                slowest = max(slowest,
-                              client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain").seconds)
+
+            def beside(name):
+                flood = pool.submit(exporter.probe, f"{name}.test:1", "plain")
+                slowest = 0
+                while not flood.done():
+                    answer = client.request(f"/probe?target=127.0.0.1:{server.port}&module=plain")
+                    slowest = max(slowest, answer.seconds)
+                return slowest
+            slowest = min(beside(f"many-{one}") for one in range(TRIES))
             print(f"slowest probe beside a name of thousands of addresses: {slowest * 1e3:.1f} ms")
             self.assertLess(slowest, max(PROMPT_SECONDS, 3 * usual))
 
@@ -360,7 +432,8 @@ class ExporterNames(NameServerCase):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             pending = [pool.submit(exporter.probe, f"slow-{one}.test:{server.port}", "plain") for one in range(6)]
             unanswered = pool.submit(exporter.probe, "silent.test", "plain")
-            peers.wait_until(lambda: "silent.test" in self.names.asked, "not asked")
+            names = {"silent.test", *(f"slow-{one}.test" for one in range(6))}
+            peers.wait_until(lambda: names <= set(self.names.asked), "not asked")
             self.write_resolv_conf("127.0.0.2")
             time.sleep(1.1)
             for _ in range(4):  # on every loop

@@ -175,6 +175,16 @@ TEST(ProbePage, ShowsStepsThatWereNotReachedAndTheWait) {
   EXPECT_EQ(unbalanced(page), "");
 }
 
+TEST(ProbePage, NotesAreShownThereAndInTheDebugText) {
+  const auto record = refused_record();
+  EXPECT_EQ(probe_page(*record).find("<dt>Notes</dt>"), std::string::npos);
+  record->result.notes = Note::NoCloseNotify | Note::TlsLegacy;
+  EXPECT_NE(probe_page(*record).find("<dt>Notes</dt><dd>no_close_notify, tls_legacy</dd>"),
+            std::string::npos);
+  EXPECT_NE(debug_text(*record, "", "").find("note no_close_notify\nnote tls_legacy\n"),
+            std::string::npos);
+}
+
 TEST(DebugText, HasBlackboxExportersThreeParts) {
   auto record = refused_record();
   record->result.transcript = {{TranscriptLine::Who::Server, at(30), "220 mx\x07"},

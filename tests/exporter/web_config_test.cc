@@ -8,6 +8,7 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -40,7 +41,9 @@ TEST(WebConfig, NothingIsPlainHttpForEverybody) {
   for (const std::string_view text :
        {"", "# nothing\n", "{}", "---\n", "tls_server_config:\nhttp_server_config:\n",
         "tls_server_config: {}\n", "basic_auth_users:\n", "rate_limit:\n",
-        "http_server_config: {headers: }\n", "http_server_config: {http2: true}\n"}) {
+        "http_server_config: {headers: }\n", "http_server_config: {http2: true}\n",
+        "http_server_config: {http2: , headers: {X-XSS-Protection: }}\n",
+        "rate_limit: {interval: , burst: }\n", "rate_limit: {interval: 0, burst: 0}\n"}) {
     const WebConfig config = good(text);
     EXPECT_FALSE(config.tls) << text;
     EXPECT_TRUE(config.headers.empty()) << text;
@@ -58,6 +61,61 @@ TEST(WebConfig, AMisplacedSecretIsNotShown) {
     EXPECT_NE(said, "none") << text;
     EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
   }
+}
+
+// As the toolkit: certificates, keys, authorities and client_auth_type switch TLS on, nothing else.
+TEST(WebConfig, TlsSettingsWithoutACertificateArePlainHttp) {
+  for (const char* settings :
+       {"min_version: TLS13", "min_version: TLS13, max_version: TLS12",
+        "curve_preferences: [X25519]", "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]",
+        "client_allowed_sans: [a.test]", "prefer_server_cipher_suites: false",
+        "cert_file: '', key_file: ''", "cert_file: , key_file: ", "client_auth_type: ''",
+        "client_auth_type: , client_ca_file: ", "cert: '', key: ''"})
+    EXPECT_FALSE(good(fmt::format("tls_server_config: {{{}}}", settings)).tls) << settings;
+  for (const char* settings :
+       {"client_auth_type: NoClientCert", "client_ca_file: a", "cert_file: a", "key_file: a",
+        "client_auth_type: VerifyClientCertIfGiven", "cert_file: '', key_file: a"})
+    EXPECT_NE(fault(fmt::format("tls_server_config: {{{}}}", settings)).find("wanted "),
+              std::string::npos)
+        << settings;
+}
+
+// Each situation of the toolkit's own valid files, in files of our own.
+TEST(WebConfig, WhatTheToolkitAccepts) {
+  for (const char* settings :
+       {"client_auth_type: VerifyClientCertIfGiven", "client_auth_type: RequireAndVerifyClientCert",
+        "client_auth_type: RequireAndVerifyClientCert, client_ca_file: c",
+        "client_auth_type: RequireAnyClientCert, client_ca_file: c",
+        "client_auth_type: RequestClientCert, client_ca_file: c",
+        "client_auth_type: VerifyClientCertIfGiven, cipher_suites: "
+        "[TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], "
+        "prefer_server_cipher_suites: false, min_version: TLS12, max_version: TLS12",
+        "client_auth_type: VerifyClientCertIfGiven, cipher_suites: "
+        "[TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, "
+        "TLS_RSA_WITH_AES_128_CBC_SHA]",
+        "client_auth_type: VerifyClientCertIfGiven, min_version: TLS13, curve_preferences: "
+        "[CurveP521]",
+        "client_auth_type: VerifyClientCertIfGiven, curve_preferences: "
+        "[CurveP256, CurveP384, CurveP521, X25519, X25519MLKEM768]",
+        "client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [one.test, two.test]",
+        "client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: []",
+        "client_auth_type: '', client_allowed_sans: ", "cipher_suites: , curve_preferences: []",
+        "min_version: , max_version: ", "cert: x, key: x, client_ca: ''"})
+    good_tls(settings);
+  EXPECT_FALSE(good("rate_limit: {burst: 5}").rate_limit);
+}
+
+TEST(WebConfig, AFileCountsMoreThanAText) {
+  const WebTlsConfig tls = good_tls("cert: '-----BEGIN X', key: ''");
+  EXPECT_EQ(tls.cert.file, "/etc/c");
+  EXPECT_TRUE(tls.cert.text.empty() && tls.key.text.empty());
+}
+
+TEST(WebConfig, AnEmptyListOfNamesIsNoAbsentOne) {
+  const std::string any = "client_auth_type: RequireAnyClientCert, ";
+  EXPECT_FALSE(good_tls(any + "client_allowed_sans: ").client_allowed_sans);
+  const auto none = good_tls(any + "client_allowed_sans: []").client_allowed_sans;
+  EXPECT_TRUE(none && none->empty());
 }
 
 TEST(WebConfig, WholeFile) {
@@ -131,6 +189,8 @@ TEST(WebConfig, ClientAuthNames) {
       {"RequestClientCert, client_ca_file: a", ClientAuth::Request},
       {"RequireAnyClientCert", ClientAuth::RequireAny},
       {"RequireClientCert", ClientAuth::RequireAny},
+      {"VerifyClientCertIfGiven", ClientAuth::VerifyIfGiven},
+      {"RequireAndVerifyClientCert", ClientAuth::RequireAndVerify},
       {"VerifyClientCertIfGiven, client_ca_file: a", ClientAuth::VerifyIfGiven},
       {"RequireAndVerifyClientCert, client_ca_file: a", ClientAuth::RequireAndVerify}};
   for (const auto& [words, mode] : cases)
@@ -184,17 +244,19 @@ TEST(WebConfig, EmptyHeaderIsNone) {
 TEST(WebConfig, Intervals) {
   using namespace std::chrono_literals;
   const std::pair<const char*, Duration> cases[] = {
-      {"1ns", 1ns},     {"1us", 1us},   {"1\u00b5s", 1us},       {"1ms", 1ms}, {"1s", 1s},
-      {"1.5s", 1500ms}, {"1m30s", 90s}, {"1h1m1.5s", 3661500ms}, {"24h", 24h}, {"23h60m", 24h}};
+      {"1ns", 1ns},  {"1us", 1us},     {"1\u00b5s", 1us},     {"1ms", 1ms},
+      {"1s", 1s},    {"1.5s", 1500ms}, {"1m30s", 90s},        {"1h1m1.5s", 3661500ms},
+      {"24h", 24h},  {"23h60m", 24h},  {".5s", 500ms},        {"+1s", 1s},
+      {"1000", 1us}, {"48h", 48h},     {"2500000h", 2500000h}};
   for (const auto& [text, interval] : cases) {
     const WebConfig config = good(std::string("rate_limit: {burst: 1, interval: ") + text + "}");
     ASSERT_TRUE(config.rate_limit) << text;
     EXPECT_EQ(config.rate_limit->interval, interval) << text;
   }
-  for (const char* none : {"0", "0s", "0h0m"})
+  for (const char* none : {"0", "0s", "0h0m", "-1s", "-5"})
     EXPECT_FALSE(good(std::string("rate_limit: {interval: ") + none + "}").rate_limit) << none;
-  for (const char* bad : {"24h1ns", "25h", "1", "s", "''", "-1s", "1e3s", "1x", "1s1", "1 s", "inf",
-                          "nan", "99999999999999999999h"}) {
+  for (const char* bad : {"s", "''", "-", "--1s", "1.", "1.5", "1..5s", ".s", "1e3s", "1x", "1s1",
+                          "1s-1s", "1 s", "inf", "nan", "2600000h", "99999999999999999999h"}) {
     EXPECT_NE(fault(std::string("rate_limit: {burst: 1, interval: ") + bad + "}")
                   .find("web.yml:1: rate_limit.interval: got"),
               std::string::npos)
@@ -203,18 +265,20 @@ TEST(WebConfig, Intervals) {
 }
 
 TEST(WebConfig, Bursts) {
-  const auto burst = [](int count) {
-    return "rate_limit: {interval: 1s, burst: " + std::to_string(count) + "}";
+  const auto text = [](std::string_view count) {
+    return fmt::format("rate_limit: {{interval: 1s, burst: {}}}", count);
   };
-  for (const int count : {1, kMaxRateBurst}) {
-    const WebConfig config = good(burst(count));
+  for (const std::int64_t count : {std::int64_t{-1}, std::int64_t{0}, std::int64_t{1},
+                                   std::numeric_limits<std::int64_t>::max()}) {
+    const WebConfig config = good(text(std::to_string(count)));
     ASSERT_TRUE(config.rate_limit);
     EXPECT_EQ(config.rate_limit->burst, count);
   }
-  for (const int count : {-1, 0, kMaxRateBurst + 1})
-    EXPECT_NE(fault(burst(count)).find("burst"), std::string::npos) << count;
-  EXPECT_NE(fault("rate_limit: {interval: 1s}").find("wanted a burst of 1 or more"),
-            std::string::npos);
+  for (const char* bad : {"a", "1x", "''", "1.5", "9223372036854775808"})
+    EXPECT_NE(fault(text(bad)).find("rate_limit.burst: got"), std::string::npos) << bad;
+  const WebConfig config = good("rate_limit: {interval: 1s}");
+  ASSERT_TRUE(config.rate_limit);
+  EXPECT_EQ(config.rate_limit->burst, 0);
 }
 
 TEST(WebConfig, UsersAndCosts) {
@@ -266,24 +330,24 @@ const Bad kBad[] = {
     {"basic_auth_users: {}\nbasic_auth_users: {}\n", "web.yml:2: "},
     {"tls_server_config: x", "web.yml:1: tls_server_config: got a single value"},
     {"tls_server_config:\n  cert: x\n", "web.yml:2: tls_server_config.cert: got something else"},
-    {"tls_server_config:\n  cert_file: ''\n", "web.yml:2: tls_server_config.cert_file: got \"\""},
+    {"tls_server_config:\n  cert_file: ''\n  key_file: k\n",
+     "web.yml:1: tls_server_config: wanted cert_file or"},
     {"tls_server_config:\n  cert_file: c\n", "web.yml:1: tls_server_config: wanted key_file or"},
     {"tls_server_config:\n  key_file: c\n", "web.yml:1: tls_server_config: wanted cert_file or"},
-    {"tls_server_config:\n  cert_file: a\n  key_file: b\n  cert: '-----BEGIN X'\n",
-     "web.yml:1: tls_server_config: cert and cert_file exclude each other"},
     {"tls_server_config:\n  cert_file: a\n  key_file: b\n  keyfile: b\n",
      "web.yml:4: tls_server_config.keyfile: unknown key; did you mean key_file? known here: "
-     "cert, "},
+     "cert_file, "},
     {"tls_server_config:\n  client_auth_type: requireany\n",
      "web.yml:2: tls_server_config.client_auth_type: got \"requireany\", wanted one of NoClient"},
     {"tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}",
      "web.yml:1: tls_server_config: client_ca_file without a client_auth_type"},
-    {"tls_server_config: {cert_file: a, key_file: b, client_auth_type: VerifyClientCertIfGiven}",
-     "web.yml:1: tls_server_config: a client_auth_type that verifies wants client_ca_file"},
     {"tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [x]}",
      "web.yml:1: tls_server_config: client_allowed_sans wants client_auth_type"},
-    {"tls_server_config:\n  client_allowed_sans: []\n",
-     "web.yml:1: tls_server_config: client_allowed_sans: got an empty list"},
+    {"tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: []}",
+     "web.yml:1: tls_server_config: client_allowed_sans wants client_auth_type"},
+    {"tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [x],\n"
+     "  client_auth_type: VerifyClientCertIfGiven}",
+     "web.yml:1: tls_server_config: client_allowed_sans wants client_auth_type"},
     {"tls_server_config:\n  client_allowed_sans: x\n",
      "web.yml:2: tls_server_config.client_allowed_sans: got a single value, wanted a list"},
     {"tls_server_config:\n  min_version: TLS99\n",

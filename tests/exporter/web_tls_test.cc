@@ -221,7 +221,7 @@ TEST(WebTls, EveryNameOfTheFileIsOneOfOpenSsl) {
 tls_server_config:
   cert_file: a
   key_file: a
-  curve_preferences: [CurveP256, CurveP384, CurveP521, X25519]
+  curve_preferences: [CurveP256, CurveP384, CurveP521, X25519, X25519MLKEM768]
   cipher_suites:
   - TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
   - TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
@@ -271,6 +271,16 @@ TEST(WebTls, Curves) {
   EXPECT_TRUE(Meeting(made(settings()), {.groups = "X25519"}).good());
 }
 
+// Not every OpenSSL has all that Go has; that is no reason to refuse the others.
+TEST(WebTls, UnknownCurvesArePassedOver) {
+  WebTlsConfig config = settings();
+  config.groups = {"no-such-group", "P-384"};
+  EXPECT_TRUE(Meeting(made(config), {.groups = "X25519:P-384"}).good());
+  EXPECT_FALSE(Meeting(made(config), {.groups = "X25519"}).good());
+  config.groups = {"no-such-group"};
+  EXPECT_TRUE(fault(config).starts_with("tls_server_config: curve_preferences: ")) << fault(config);
+}
+
 TEST(WebTls, SpeaksHttp11Alone) {
   const Context server = made(settings());
   EXPECT_EQ(Meeting(server, {.protocols = "\x02h2\x08http/1.1"}).protocol(), "http/1.1");
@@ -307,6 +317,28 @@ TEST(WebTls, ClientCertificates) {
   }
 }
 
+// Where no authorities are given the system's count, which SSL_CERT_FILE names here.
+TEST(WebTls, SystemAuthoritiesStandInForClientAuthorities) {
+  const Folder folder;
+  const Environment file("SSL_CERT_FILE", folder.write("root.pem", pki().root.chain));
+  const Environment directory("SSL_CERT_DIR", folder.path() + "/none");
+  CertificateRequest request;
+  request.common_name = "stranger";
+  const TestCertificate stranger = make_certificate(request);
+  for (const ClientAuth mode : {ClientAuth::VerifyIfGiven, ClientAuth::RequireAndVerify}) {
+    WebTlsConfig config = settings();
+    config.client_auth = mode;
+    const Context server = made(config);
+    EXPECT_TRUE(Meeting(server, {.certificate = &pki().client}).good());
+    EXPECT_FALSE(Meeting(server, {.certificate = &stranger}).good());
+    EXPECT_EQ(Meeting(server, {}).good(), mode == ClientAuth::VerifyIfGiven);
+    config.client_ca.text = stranger.chain;  // then the system's do not count
+    const Context own = made(config);
+    EXPECT_FALSE(Meeting(own, {.certificate = &pki().client}).good());
+    EXPECT_TRUE(Meeting(own, {.certificate = &stranger}).good());
+  }
+}
+
 TEST(WebTls, AnIntermediateMayBeTheAuthority) {
   WebTlsConfig config = asking(ClientAuth::RequireAndVerify);
   config.client_ca.text = pki().intermediate.chain;
@@ -336,15 +368,18 @@ TEST(WebTls, AllowedNames) {
                                    {"cn.test", false},
                                    {"192.0.2.10", false}}) {
     WebTlsConfig config = asking(ClientAuth::RequireAndVerify);
-    config.client_allowed_sans = {"nobody.test", name};
+    config.client_allowed_sans = std::vector<std::string>{"nobody.test", name};
     const Context server = made(config);
     EXPECT_EQ(Meeting(server, {.certificate = &client}).good(), good) << name;
     EXPECT_FALSE(Meeting(server, {.certificate = &stranger}).good()) << name;
     EXPECT_FALSE(Meeting(server, {}).good()) << name;
     config = asking(ClientAuth::RequireAny);
-    config.client_allowed_sans = {name};
+    config.client_allowed_sans = std::vector<std::string>{name};
     EXPECT_EQ(Meeting(made(config), {.certificate = &stranger}).good(), good) << name;
   }
+  WebTlsConfig nobody = asking(ClientAuth::RequireAndVerify);
+  nobody.client_allowed_sans.emplace();
+  EXPECT_FALSE(Meeting(made(nobody), {.certificate = &client}).good());
 }
 
 // A resumed session would show no certificate.

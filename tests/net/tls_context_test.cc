@@ -34,29 +34,6 @@ constexpr std::string_view kEncryptedTraditional =
     "S9/Q4GRv23EhNjdnCioCTHWnodEjjQIXEC+PtQd0UC4=\n"
     "-----END EC PRIVATE KEY-----\n";
 
-// Sets a variable of the environment for one test.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    const char* old = ::getenv(name);
-    if (old != nullptr) old_ = old;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() {
-    if (old_) {
-      ::setenv(name_, old_->c_str(), 1);
-    } else {
-      ::unsetenv(name_);
-    }
-  }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
-
 bool verifies(const TlsPlan& plan) {
   const ContextHandle server = server_context(pki().server, {});
   TlsPair pair(context_of(plan)->new_session("mx.test"), server.get());
