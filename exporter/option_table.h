@@ -22,6 +22,8 @@ enum class FlagId : std::uint8_t {
   Once,
   Module,
   PushUrl,
+  PushUser,
+  PushPasswordFile,
   PushJob,
   PushGrouping,
   Textfile,

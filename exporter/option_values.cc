@@ -7,6 +7,7 @@
 #include "common/config/config_values.h"
 #include "common/probe/printable.h"
 #include "common/probe/target.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -116,7 +117,9 @@ bool is_url_text(std::string_view text) {
 
 Unexpected wanted(std::string_view got, std::string_view expected) {
   constexpr std::size_t kShown = 100;
-  return error("got '" + printable(got, kShown) + "', expected " + std::string(expected));
+  const std::string shown =
+      may_hold_secret(got) ? described_value(got) : "'" + printable(got, kShown) + "'";
+  return error("got " + shown + ", expected " + std::string(expected));
 }
 
 Result<int> parse_whole(std::string_view text, int least, int most) {
@@ -178,12 +181,24 @@ Result<std::string> parse_route_prefix(std::string_view text) {
 Result<std::string> parse_push_url(std::string_view text) {
   const std::optional<Authority> parts = split_url(text);
   if (!parts || !is_url_text(parts->path) || !is_url_text(parts->credentials)) {
-    return wanted(without_credentials(text), "http(s)://host:port/path or host:port");
+    // It may be a password that an '@' should follow.
+    const std::string shown = text.find('@') == std::string_view::npos && may_hold_secret(text)
+                                  ? described_value(text)
+                                  : "'" + printable(without_credentials(text), 100) + "'";
+    return error("got " + shown + ", expected http(s)://host:port/path or host:port");
   }
   std::string url(text);
   if (parts->scheme.empty()) url.insert(0, "http://");
   while (url.ends_with('/')) url.pop_back();
   return url;
+}
+
+Result<std::string> parse_push_user(std::string_view text) {
+  const bool good = !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
+    return c == ':' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (!good) return error("got " + described_value(text) + ", expected a user name without colon");
+  return std::string(text);
 }
 
 Result<std::pair<std::string, std::string>> parse_grouping(std::string_view text) {

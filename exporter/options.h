@@ -36,6 +36,8 @@ struct OneShotOptions {
   // "http://gateway:9091/path" without a slash at its end; empty: no push. May hold credentials:
   // not for logs.
   std::string push_url;
+  std::string push_user;                // without colon; empty exactly when push_password_file is
+  std::string push_password_file;       // a path, not opened yet
   std::string push_job = "smtp_probe";  // never empty
   // Label names that Prometheus takes, each once and none of them job; values may be empty.
   std::vector<std::pair<std::string, std::string>> push_grouping;
@@ -67,8 +69,9 @@ struct ExporterOptions {
   bool operator==(const ExporterOptions&) const = default;
 };
 
-// `argv` with argv[0], without the closing null pointer. The error is one line, "--history.limit:
-// got '-1', expected 0 to 1000000"; credentials in a URL are not shown.
+// `argv` with argv[0], without the closing null pointer. What may be a password in the value of
+// --push.url is overwritten in it, whatever comes of the rest. The error is one line,
+// "--history.limit: got '-1', expected 0 to 1000000"; credentials in a URL are not shown.
 Result<ExporterOptions> parse_exporter_options(std::span<char* const> argv);
 
 // The exit code that goes with an error of parse_exporter_options(): 3 (UNKNOWN) where --once is

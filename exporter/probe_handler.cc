@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/config/allowed_targets.h"
+#include "common/config/config_values.h"
 #include "common/config/config_writer.h"
 #include "common/probe/printable.h"
 #include "exporter/answered.h"
@@ -33,8 +34,8 @@ Ordered order_of(const ProbeQuery& query, const std::shared_ptr<const ServedConf
   const auto found = config->modules.find(query.module);
   if (found == config->modules.end()) {
     metrics.unknown_module.fetch_add(1);
-    return refuse(400, "unknown module \"" + printable(query.module, 100) +
-                           "\"; the configuration has " +
+    return refuse(400, "unknown module " + rejected_value(query.module) +
+                           "; the configuration has " +
                            printable(module_names(config->config), 1000));
   }
   const ServedModule& module = found->second;

@@ -157,7 +157,7 @@ Done authtype(Draft& draft, Value value) {
 
 Done authuser(Draft& draft, Value value) {
   if (value.empty() || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-    return wanted(value, "a user name on one line");
+    return error("got " + described_value(value) + ", expected a user name on one line");
   }
   return set(draft.user, value);
 }

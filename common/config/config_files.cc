@@ -12,6 +12,7 @@
 
 #include "common/config/config_values.h"
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -21,7 +22,9 @@ constexpr std::size_t kMaxBodyBytes = 1'048'576;
 constexpr std::size_t kShownBytes = 200;
 
 Unexpected refuse(std::string_view path, std::string_view why) {
-  return error(fmt::format("{}: {}", printable(path, kShownBytes), why));
+  const std::string shown =
+      may_hold_secret(path) ? described_value(path) : printable(path, kShownBytes);
+  return error(fmt::format("{}: {}", shown, why));
 }
 
 class Descriptor {
@@ -70,10 +73,17 @@ Result<std::string> read_body(std::string_view path) {
   return name ? read_config_file(*name, kMaxBodyBytes) : name;
 }
 
+std::string shown_secret_file(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const bool in_folder = path.starts_with('/') && slash > 0;
+  const bool plausible = access(path.c_str(), F_OK) == 0 ||
+                         (in_folder && access(path.substr(0, slash).c_str(), F_OK) == 0);
+  return plausible ? printable(path, kShownBytes) : "the file that is named here";
+}
+
 Result<std::string> read_secret_file(std::string_view path) {
-  // Who wrote the secret where its file's path belongs is not to read it in a log or on a page.
-  Result<std::string> name =
-      check_regular(path, path.starts_with('/') ? path : "the file that is named here");
+  const std::string shown = shown_secret_file(std::string(path));
+  Result<std::string> name = check_regular(path, shown);
   if (!name) return name;
   Result<std::string> secret = read_config_file(*name, kMaxSecretBytes);
   if (!secret) return secret;

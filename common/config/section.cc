@@ -51,8 +51,7 @@ Section::Section(Faults& faults, const YamlNode& node, std::string path, int lin
 }
 
 std::string Section::path(std::string_view key) const {
-  constexpr std::size_t kKeyBytes = 80;
-  const std::string shown = printable(key, kKeyBytes);
+  const std::string shown = shown_key(key);
   return path_.empty() ? shown : path_ + "." + shown;
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/config/config_values.h"
 #include "common/config/yaml_tree.h"
 #include "common/probe/printable.h"
 #include "common/smtp/error.h"
@@ -128,7 +129,7 @@ class Section {
       wanted += word;
     }
     fault(*entry,
-          fmt::format("got \"{}\", wanted one of {}", printable(entry->value.text, 80), wanted));
+          fmt::format("got {}, wanted one of {}", rejected_value(entry->value.text), wanted));
     return false;
   }
 

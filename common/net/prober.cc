@@ -323,7 +323,7 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
   if (planned.helo_name.empty()) own().helo_name = own_helo_name(local);
   const bool stop = result_.verify == TlsVerify::Require;
   if (planned.stop_on_bad_certificate != stop) own().stop_on_bad_certificate = stop;
-  if (planned.auth && loopback && plan_.tls.verify != TlsVerify::Require)
+  if (planned.auth && stays_on_this_host(plan_, loopback) && plan_.tls.verify != TlsVerify::Require)
     own().auth->without_verified_tls = true;
 
   if (planned.until == Step::Message && planned.message.empty()) {

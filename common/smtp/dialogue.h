@@ -22,6 +22,7 @@
 #include "common/smtp/dialogue_plan.h"
 #include "common/smtp/extensions.h"
 #include "common/smtp/reply.h"
+#include "common/smtp/secret_mask.h"
 #include "common/smtp/text_budget.h"
 #include "common/smtp/time.h"
 
@@ -199,7 +200,7 @@ class Dialogue {
   void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
-  void append(TranscriptLine line);
+  void append(TranscriptLine masked);
   Reply fitted(Reply stored);  // what is to be stored, short where there is no room for all of it
   Reply kept(const Reply& reply) { return fitted(masked(reply)); }
   void pay_for_reading();
@@ -248,7 +249,7 @@ class Dialogue {
   std::string auth_detail_;
   bool auth_cancelled_ = false;
   int auth_rounds_ = 0;
-  std::vector<std::string> secrets_;
+  SecretMask secrets_;
   std::size_t next_recipient_ = 0;
   std::size_t accepted_recipients_ = 0;
   std::size_t next_command_ = 0;

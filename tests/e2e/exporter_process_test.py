@@ -381,7 +381,7 @@ class Words(ExporterCase):
         for flag in ("--config.file", "--config.check", "--web.listen-address", "--web.config.file",
                      "--web.external-url", "--web.route-prefix", "--timeout-offset", "--history.limit",
                      "--probe.max-in-flight", "--log.level", "--log.format", "--once", "--module", "--push.url",
-                     "--push.job", "--push.grouping", "--textfile", "--version", "--help"):
+                     "--push.user", "--push.password-file", "--push.job", "--push.grouping", "--textfile", "--version", "--help"):
             self.assertIn(flag, told.stdout)
         self.assertLessEqual(max(map(len, told.stdout.splitlines())), 100)
         version = self.run_once("--version")

@@ -32,6 +32,16 @@ TEST(ProbeQuery, HasWhatWasAsked) {
   EXPECT_TRUE(query.page);
 }
 
+TEST(ProbeQuery, AMisplacedSecretIsNotRepeated) {
+  for (const char* request :
+       {"/probe?target=u:hunter2@h", "/probe?target=smtp://u:hunter2@h", "/probe?target=hunter2@h",
+        "/probe?target=u%3Ahunter2%40h", "/probe?target=u:hunter2",
+        "/probe?target=mx&hostname=u:hunter2", "/probe?target=mx&hostname=u:hunter2@h"}) {
+    const std::string said = bad(request);
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+  }
+}
+
 TEST(ProbeQuery, HasDefaults) {
   for (const char* request :
        {"/probe?target=mx.test", "/probe?target=mx.test&module=&hostname=",

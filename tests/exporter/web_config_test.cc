@@ -52,6 +52,17 @@ TEST(WebConfig, NothingIsPlainHttpForEverybody) {
   }
 }
 
+TEST(WebConfig, AMisplacedSecretIsNotShown) {
+  for (const std::string_view text :
+       {"basic_auth_users: {\"alice:hunter2\": x}", "basic_auth_users: {\"9:hunter2\": x}",
+        "basic_auth_users: {alice: hunter2}", "basic_auth_users: {alice: !hunter2 }",
+        "\"alice:hunter2\": x", "rate_limit: {interval: 'password=hunter2'}"}) {
+    const std::string said = fault(text);
+    EXPECT_NE(said, "none") << text;
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+  }
+}
+
 // As the toolkit: certificates, keys, authorities and client_auth_type switch TLS on, nothing else.
 TEST(WebConfig, TlsSettingsWithoutACertificateArePlainHttp) {
   for (const char* settings :
