@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,11 +81,12 @@ class Service {
         loops_(loop_count(), history_limits(options), metrics_.event_loop_lag),
         workers_(1),
         hashers_(1),
+        reader_(1),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
-        config_(options.config_file, loops_, workers_, turns_, metrics_),
+        config_(options.config_file, loops_, reader_, turns_, metrics_),
         routes_({loops_, probes_, config_, metrics_},
                 {options.route_prefix, options.external_url, options.timeout_offset,
-                 static_cast<std::size_t>(options.history_limit)}),
+                 static_cast<std::size_t>(options.history_limit), options.disable_reload}),
         server_(loops_, workers_, hashers_, http_limits(capacity), *access_,
                 [this](EventLoop& loop, const HttpRequest& request) {
                   return routes_.answer(loop, request);
@@ -105,10 +107,11 @@ class Service {
     asio::co_spawn(loops_[0].context(), tidy_up(), asio::detached);
     notify_service(kServiceReady);
     loops_.run();
-    workers_.stop();
-    hashers_.stop();
-    workers_.join();
-    hashers_.join();
+    for (asio::thread_pool* pool : {&workers_, &hashers_}) {
+      pool->stop();
+      pool->join();
+    }
+    end_reader();
     log(LogLevel::Info, "ended");
     return 0;
   }
@@ -127,10 +130,8 @@ class Service {
       if (failure) co_return;
       if (number == SIGHUP && probes_.draining()) continue;
       if (number == SIGHUP) {
-        notify_service(service_reloading(now()));
-        auto reloading = config_.reload();
-        static_cast<void>(co_await std::move(reloading));
-        notify_service(kServiceReady);
+        // Not waited for: the next signal may be SIGTERM.
+        asio::co_spawn(loops_[0].context(), reload_for_manager(), asio::detached);
       } else if (probes_.draining()) {
         loops_.stop();
       } else {
@@ -142,6 +143,25 @@ class Service {
         asio::co_spawn(loops_[0].context(), drain(), asio::detached);
       }
     }
+  }
+
+  asio::awaitable<void> reload_for_manager() {
+    ++managers_reloads_;
+    notify_service(service_reloading(now()));
+    auto reloading = config_.reload();
+    static_cast<void>(co_await std::move(reloading));
+    if (--managers_reloads_ == 0 && !probes_.draining()) notify_service(kServiceReady);
+  }
+
+  // A reload under way is not needed any more; one that hangs in the system cannot be ended, and
+  // its thread not be joined.
+  void end_reader() {
+    reader_.stop();
+    if (config_.running()) {
+      log(LogLevel::Info, "ended", {{"reload", "given up"}});
+      std::_Exit(0);
+    }
+    reader_.join();
   }
 
   asio::awaitable<void> drain() {
@@ -207,8 +227,9 @@ class Service {
   AddressTurns turns_;
   std::unique_ptr<WebAccess> access_;
   EventLoops loops_;
-  asio::thread_pool workers_;
+  asio::thread_pool workers_;  // short tasks of the loops, which wait for them: accept() is one
   asio::thread_pool hashers_;  // anybody can fill its queue
+  asio::thread_pool reader_;   // a file that cannot be read in time holds it up
   ProbeService probes_;
   ConfigReload config_;
   Routes routes_;
@@ -216,6 +237,7 @@ class Service {
   asio::signal_set signals_;
   asio::steady_timer tidy_;
   asio::steady_timer drain_;
+  int managers_reloads_ = 0;  // by SIGHUP, under way
 };
 
 // A large block that is freed makes glibc take the next ones of its size from the heap, where what
