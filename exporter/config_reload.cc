@@ -16,6 +16,7 @@
 #include "common/probe/printable.h"
 #include "exporter/elsewhere.h"
 #include "exporter/log.h"
+#include "exporter/secret_files.h"
 #include "exporter/served_config.h"
 
 namespace smtpprobe {
@@ -51,6 +52,7 @@ Result<void> ConfigReload::load_and_hand_out() {
     });
     return Unexpected(config.error());
   }
+  warn_of_open_secrets((*config)->config);
   metrics_.last_reload_success_time.store(seconds_since_epoch());
   turns_.set_limit((*config)->config.max_probes_per_host);
   hand_out([one = *config](EventLoop& loop) { loop.set_config(one); });

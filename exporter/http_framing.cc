@@ -52,18 +52,24 @@ HttpRequest request_of(const HttpParser& parser) {
   return request;
 }
 
-std::optional<HttpResponse> fault_of(const HttpParser& parser) {
+std::optional<HttpResponse> fault_of_framing(const HttpParser& parser) {
   const auto& message = parser.get();
   if (std::optional<HttpResponse> fault = fault_of_codings(message)) return fault;
+  // RFC 9110 section 10.1.1: of HTTP/1.0 it is passed over.
+  if (message.version() < 11 || message.count(http::field::expect) == 0) return std::nullopt;
+  if (!expects_continue(parser))
+    return plain_response(417, "of all expectations only 100-continue is understood");
+  // No body is asked for that would be of no use.
+  return fault_of_fields(parser);
+}
+
+std::optional<HttpResponse> fault_of_fields(const HttpParser& parser) {
+  const auto& message = parser.get();
   for (const char* name : {"X-Prometheus-Scrape-Timeout-Seconds", "Authorization", "Host"})
     if (message.count(name) > 1) return plain_response(400, std::string(name) + " is there twice");
   // RFC 9112 section 3.2.
   if (message.version() == 11 && message.count(http::field::host) == 0)
     return plain_response(400, "Host is missing");
-  // RFC 9110 section 10.1.1.
-  if (message.version() == 11 && message.count(http::field::expect) > 0 &&
-      !expects_continue(parser))
-    return plain_response(417, "of all expectations only 100-continue is understood");
   return std::nullopt;
 }
 

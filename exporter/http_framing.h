@@ -17,8 +17,9 @@ using HttpParser = boost::beast::http::request_parser<boost::beast::http::string
 
 // All of these take a parser whose header is whole and whose body has not been read.
 HttpRequest request_of(const HttpParser& parser);
-// What Beast lets pass.
-std::optional<HttpResponse> fault_of(const HttpParser& parser);
+// What Beast lets pass: faults that leave no body to be read, and those of the header fields.
+std::optional<HttpResponse> fault_of_framing(const HttpParser& parser);
+std::optional<HttpResponse> fault_of_fields(const HttpParser& parser);
 // The client waits for "100 Continue" before it sends the body.
 bool expects_continue(const HttpParser& parser);
 

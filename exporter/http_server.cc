@@ -113,8 +113,9 @@ class HttpServer::Session {
     std::optional<Incoming> incoming;
     auto reading = read(parser, true);
     error_code failure = co_await std::move(reading);
-    std::optional<HttpResponse> refusal = failure ? refusal_of(failure) : fault_of(parser);
+    std::optional<HttpResponse> refusal = failure ? refusal_of(failure) : fault_of_framing(parser);
     if (!failure && !refusal) {
+      std::optional<HttpResponse> fault = fault_of_fields(parser);
       incoming.emplace(
           Incoming{request_of(parser), parser.get().version(), parser.get().keep_alive()});
       if (!parser.is_done()) {
@@ -122,6 +123,7 @@ class HttpServer::Session {
         failure = co_await std::move(rest);
         if (failure) refusal = refusal_of(failure);
       }
+      if (!failure) refusal = std::move(fault);
     }
     connection_->receiving = false;
     if (!failure && !refusal) co_return incoming;
@@ -282,8 +284,18 @@ Result<std::string> HttpServer::listen(const ListenAddress& address) {
   Result<tcp::acceptor> opened = open_listener(loops_[0].context(), address);
   if (!opened)
     return error(address.host + ":" + std::to_string(address.port) + ": " + opened.error().text);
-  std::string bound = bound_address(*opened);
-  asio::co_spawn(loops_[0].context(), accept(std::move(*opened)), asio::detached);
+  return accept_on(std::move(*opened));
+}
+
+Result<std::string> HttpServer::listen_on(int descriptor) {
+  Result<tcp::acceptor> adopted = adopt_listener(loops_[0].context(), descriptor);
+  if (!adopted) return Unexpected(adopted.error());
+  return accept_on(std::move(*adopted));
+}
+
+std::string HttpServer::accept_on(tcp::acceptor acceptor) {
+  std::string bound = bound_address(acceptor);
+  asio::co_spawn(loops_[0].context(), accept(std::move(acceptor)), asio::detached);
   return bound;
 }
 

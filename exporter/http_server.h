@@ -53,6 +53,8 @@ class HttpServer {
 
   // Gives what it is bound to: "[::]:9725". Before run(); the error names the address.
   Result<std::string> listen(const ListenAddress& address);
+  // The same with a socket that listens already, which becomes ours.
+  Result<std::string> listen_on(int descriptor);
 
   // From any thread: from now on each connection closes behind its answer.
   void drain();
@@ -63,6 +65,7 @@ class HttpServer {
   template <typename Stream>
   class Session;
 
+  std::string accept_on(boost::asio::ip::tcp::acceptor acceptor);
   boost::asio::awaitable<void> accept(boost::asio::ip::tcp::acceptor acceptor);
   boost::asio::awaitable<void> prepare_for(EventLoop& loop, int connections);
   boost::asio::awaitable<void> serve(std::shared_ptr<HttpConnection> connection);

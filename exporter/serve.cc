@@ -30,7 +30,9 @@
 #include "exporter/log.h"
 #include "exporter/probe_service.h"
 #include "exporter/routes.h"
+#include "exporter/secret_files.h"
 #include "exporter/service_notify.h"
+#include "exporter/socket_activation.h"
 
 namespace smtpprobe {
 namespace asio = boost::asio;
@@ -95,13 +97,17 @@ class Service {
         tidy_(loops_[0].context()),
         drain_(loops_[0].context()) {}
 
-  int run(const std::vector<ListenAddress>& addresses) {
+  // Listens on `sockets` where there are some, else on `addresses`.
+  int run(const std::vector<ListenAddress>& addresses, const std::vector<int>& sockets) {
     if (const Result<void> loaded = config_.load(); !loaded)
       return failed("bad configuration", loaded.error());
-    for (const ListenAddress& address : addresses) {
-      const Result<std::string> bound = server_.listen(address);
-      if (!bound) return failed("cannot listen", bound.error());
-      log(LogLevel::Info, "listening", {{"address", *bound}});
+    std::vector<Result<std::string>> bound;
+    for (const int socket : sockets) bound.push_back(server_.listen_on(socket));
+    if (sockets.empty())
+      for (const ListenAddress& address : addresses) bound.push_back(server_.listen(address));
+    for (const Result<std::string>& one : bound) {
+      if (!one) return failed("cannot listen", one.error());
+      log(LogLevel::Info, "listening", {{"address", *one}});
     }
     asio::co_spawn(loops_[0].context(), heed_signals(), asio::detached);
     asio::co_spawn(loops_[0].context(), tidy_up(), asio::detached);
@@ -256,6 +262,7 @@ int check_config(const ExporterOptions& options) {
   if (!config) return failed("bad configuration", config.error());
   const auto access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
+  warn_of_open_secrets((*config)->config);
   std::string modules = std::to_string((*config)->modules.size());
   if (options.config_file.empty())
     log(LogLevel::Info, "no configuration file, built-in modules",
@@ -268,10 +275,17 @@ int check_config(const ExporterOptions& options) {
 
 int serve(const ExporterOptions& options) {
   keep_large_blocks_apart();
+  std::vector<int> sockets;
+  if (options.systemd_socket) {
+    Result<std::vector<int>> passed = take_passed_sockets();
+    if (!passed)
+      return failed("cannot listen", Error{"--web.systemd-socket: " + passed.error().text});
+    sockets = std::move(*passed);
+  }
   Result<std::unique_ptr<WebAccess>> access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
   Service service(options, std::move(*access), capacity_for(options));
-  return service.run(options.listen);
+  return service.run(options.listen, sockets);
 }
 
 }  // namespace smtpprobe

@@ -110,6 +110,8 @@ class Blocking(ReloadCase):
         fifo_at(path)
         exporter.signal(signal.SIGHUP)
         self.assert_ends_at_once(exporter)
+        pathlib.Path(path).unlink()
+        pathlib.Path(path).write_bytes(kept)
 
     def test_configuration(self):
         exporter = self.start(config="modules: {}\n")
@@ -120,8 +122,8 @@ class Blocking(ReloadCase):
         password, token, body = (self.file(name, "secret") for name in ("password", "token", "body"))
         pem, key, ca = certificates / "client.pem", certificates / "client.key", certificates / "ca.pem"
         config = (f"modules:\n  a: {{tls: {{mode: implicit, ca_file: {ca}, cert_file: {pem}, key_file: {key}}},"
-                  f" auth: {{user: u, password_file: {password}, targets: [mx.test]}}}}\n"
-                  f"  b: {{tls: {{mode: starttls}}, auth: {{user: u, mechanism: xoauth2, token_file: {token},"
+                  f" auth: {{username: u, password_file: {password}, targets: [mx.test]}}}}\n"
+                  f"  b: {{tls: {{mode: starttls}}, auth: {{username: u, mechanism: XOAUTH2, token_file: {token},"
                   f" targets: [mx.test]}}}}\n")
         for path in (password, token, ca, pem, key):
             with self.subTest(path):
