@@ -340,6 +340,7 @@ Result<void> settle(Draft& draft) {
   if (Result<void> good = settle_tls(draft); !good) return good;
   settle_time(draft);
   if (Result<void> good = settle_auth(draft); !good) return good;
+  draft.options.plan.dialogue.banner_is_220 = draft.options.dialect == Dialect::CheckSmtp;
   if (Result<void> good = settle_commands(draft); !good) return good;
   if (Result<void> good = settle_depth(draft); !good) return good;
   return check(draft.options);

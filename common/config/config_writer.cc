@@ -244,6 +244,7 @@ void write_module(Writer& out, const Module& module) {
   write_thresholds(out, plan);
   out.word("greylisting", word_of(plan.dialogue.greylisting));
   std::vector<std::string> patterns;
+  patterns.reserve(plan.dialogue.greylisting_patterns.size());
   for (const ReplyRegex& pattern : plan.dialogue.greylisting_patterns)
     patterns.push_back(pattern.pattern());
   out.list("greylisting_pattern", patterns);

@@ -161,13 +161,13 @@ Result<std::string> parse_dns_server_key(std::string_view text) {
 }
 
 Result<Duration> parse_dns_timeout(std::string_view text) {
-  const Result<Duration> timeout = parse_duration(text);
+  Result<Duration> timeout = parse_duration(text);
   if (timeout && *timeout >= kShortestDnsTimeout && *timeout <= kLongestDnsTimeout) return timeout;
   return error(fmt::format("got \"{}\", wanted a duration from 10ms to 60s", printable(text, 80)));
 }
 
 Result<int> parse_dns_tries(std::string_view text) {
-  const Result<int> tries = parse_count(text);
+  Result<int> tries = parse_count(text);
   if (tries && *tries >= 1 && *tries <= kMostDnsTries) return tries;
   return error(fmt::format("got \"{}\", wanted a whole number from 1 to {}", printable(text, 80),
                            kMostDnsTries));

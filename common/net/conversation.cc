@@ -35,7 +35,8 @@ void blame_ourselves(TlsFacts& facts) {
 
 Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
                            const TlsContext* tls, Transport& transport, Pace* handshakes,
-                           DialoguePlan dialogue, Instant connected, Instant deadline)
+                           std::shared_ptr<const DialoguePlan> dialogue, Instant connected,
+                           Instant deadline)
     : result_(result),
       ledger_(ledger),
       plan_(plan),

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -23,8 +24,8 @@ class Conversation {
   // All that is referred to outlives the conversation. `tls` is null where no TLS is planned,
   // `handshakes` where handshakes wait for no others. The connection is up since `connected`.
   Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
-               const TlsContext* tls, Transport& transport, Pace* handshakes, DialoguePlan dialogue,
-               Instant connected, Instant deadline);
+               const TlsContext* tls, Transport& transport, Pace* handshakes,
+               std::shared_ptr<const DialoguePlan> dialogue, Instant connected, Instant deadline);
 
   // To the end of the dialogue, and of the connection.
   boost::asio::awaitable<void> run();

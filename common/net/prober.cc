@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/this_coro.hpp>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -101,7 +102,7 @@ class Session {
   bool resolve_literal();
   bool fail(Step step, Reason reason, std::string detail);
   void describe(const SocketAddress& peer);
-  DialoguePlan dialogue_plan();
+  std::shared_ptr<const DialoguePlan> dialogue_plan();
 
   ProbeResult& result_;
   std::shared_ptr<const ProbePlan> shared_plan_;
@@ -298,24 +299,33 @@ void Session::describe(const SocketAddress& peer) {
 }
 
 // What only a connection tells: who we are to this peer, and how far it may be trusted.
-DialoguePlan Session::dialogue_plan() {
+// The module's own plan wherever nothing in it is of this session: thousands of probes share it.
+std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
   const SocketAddress local = SocketAddress::local_end(transport_.fd());
   if (local.ip_version() != 0) result_.endpoint.local_address = local.text();
-  DialoguePlan plan = plan_.dialogue;
-  if (plan.helo_name.empty()) plan.helo_name = own_helo_name(local);
-
   const bool loopback = result_.endpoint.loopback;
   result_.verify = effective_verify(plan_, loopback);
-  plan.stop_on_bad_certificate = result_.verify == TlsVerify::Require;
-  if (plan.auth && loopback && plan_.tls.verify != TlsVerify::Require)
-    plan.auth->without_verified_tls = true;
 
-  if (plan.until == Step::Message && plan.message.empty()) {
+  const DialoguePlan& planned = plan_.dialogue;
+  std::shared_ptr<DialoguePlan> changed;
+  const auto own = [&changed, &planned]() -> DialoguePlan& {
+    if (!changed) changed = std::make_shared<DialoguePlan>(planned);
+    return *changed;
+  };
+  if (planned.helo_name.empty()) own().helo_name = own_helo_name(local);
+  const bool stop = result_.verify == TlsVerify::Require;
+  if (planned.stop_on_bad_certificate != stop) own().stop_on_bad_certificate = stop;
+  if (planned.auth && loopback && plan_.tls.verify != TlsVerify::Require)
+    own().auth->without_verified_tls = true;
+
+  if (planned.until == Step::Message && planned.message.empty()) {
+    DialoguePlan& plan = own();
     const MessageFacts facts{plan.from.value_or(""), plan.to, wall_now(), unique_token(),
                              plan.helo_name};
     plan.message = compose_message(plan_.message.value_or(MessagePlan{}), facts);
   }
-  return plan;
+  if (changed) return changed;
+  return {shared_plan_, &planned};
 }
 
 // A deadline is the server's fault only where the server had the time.

@@ -46,7 +46,7 @@ struct Lookup {
   std::vector<std::string> addresses;
   int status = ARES_ENOTFOUND;  // where there is none
   Instant answered{};           // unset where waiting ended it
-  bool stopped = false;         // the resolver or whoever waits is gone
+  bool stopped = false;         // the resolver or the waiting coroutine is gone
 };
 
 // When a TCP connection to a name server ends, c-ares gives up all that it has asked that server,

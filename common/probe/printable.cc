@@ -128,7 +128,8 @@ std::size_t before_link(std::string_view text, std::size_t cut) {
   std::size_t link = std::string_view::npos;
   for (const std::string_view scheme : {"http://", "https://"})
     link = std::min(link, text.find(scheme, word));
-  return std::min(link, cut);
+  // A link alone: a part of it says more than nothing.
+  return link == 0 ? cut : std::min(link, cut);
 }
 
 std::size_t valid_utf8_bytes(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <utility>
 
+#include "common/smtp/helo_refusal.h"
 #include "common/smtp/reply_code.h"
 
 namespace smtpprobe {
@@ -40,7 +41,10 @@ bool begins_with_code_of(const std::string& expected, const Reply& reply) {
 }  // namespace
 
 Dialogue::Dialogue(DialoguePlan plan, Instant now, Instant deadline)
-    : plan_(std::move(plan)), deadline_(deadline), path_(session_path(plan_)) {
+    : Dialogue(std::make_shared<const DialoguePlan>(std::move(plan)), now, deadline) {}
+
+Dialogue::Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline)
+    : plan_(std::move(plan)), deadline_(deadline), path_(session_path(*plan_)) {
   learn_secrets();
   advance(now);
 }
@@ -64,7 +68,7 @@ Instant Dialogue::deadline() const { return std::min(step_deadline_, deadline_);
 
 void Dialogue::enter(Step step, Instant at) {
   step_ = step;
-  step_deadline_ = at + plan_.limits.of(step);
+  step_deadline_ = at + plan_->limits.of(step);
   switch (step) {
     case Step::Resolve:
     case Step::Connect:
@@ -84,11 +88,11 @@ void Dialogue::enter(Step step, Instant at) {
       extensions_.reset();
       [[fallthrough]];
     case Step::Ehlo:
-      said_helo_ = plan_.helo;
-      say((plan_.protocol == Protocol::Lmtp ? "LHLO "
-           : plan_.helo                     ? "HELO "
-                                            : "EHLO ") +
-              plan_.helo_name,
+      said_helo_ = plan_->helo;
+      say((plan_->protocol == Protocol::Lmtp ? "LHLO "
+           : plan_->helo                     ? "HELO "
+                                             : "EHLO ") +
+              plan_->helo_name,
           at);
       return;
     case Step::Starttls:
@@ -98,21 +102,21 @@ void Dialogue::enter(Step step, Instant at) {
       enter_auth(at);
       return;
     case Step::Mail:
-      say("MAIL FROM:<" + plan_.from.value_or("") + ">", at);
+      say("MAIL FROM:<" + plan_->from.value_or("") + ">", at);
       return;
     case Step::Rcpt:
-      say("RCPT TO:<" + plan_.to[next_recipient_] + ">", at);
+      say("RCPT TO:<" + plan_->to[next_recipient_] + ">", at);
       return;
     case Step::Command:
       command_shown_ = shown_command();
-      say(plan_.commands[next_command_].text, at, command_shown_);
+      say(plan_->commands[next_command_].text, at, command_shown_);
       return;
     case Step::Data:
       say("DATA", at);
       return;
     case Step::Message:
-      message_replies_due_ = plan_.protocol == Protocol::Lmtp ? accepted_recipients_ : 1;
-      output_ = dot_stuff(plan_.message);
+      message_replies_due_ = plan_->protocol == Protocol::Lmtp ? accepted_recipients_ : 1;
+      output_ = dot_stuff(plan_->message);
       sent_ = 0;
       shown_.clear();
       waiting_since_ = at;
@@ -120,9 +124,10 @@ void Dialogue::enter(Step step, Instant at) {
       phase_ = Phase::Send;
       return;
     case Step::Quit:
-      // After a 3yz the server waits for more, and QUIT would be taken for it; after the 220 to
-      // STARTTLS it waits for a ClientHello.
-      if (last_code_ / 100 == 3 || handshake_due_) {
+      // After a 3yz the server waits for more, and QUIT would be taken for it; after half a line or
+      // half a message it would be the rest of that; after the 220 to STARTTLS the server waits for
+      // a ClientHello.
+      if (last_code_ / 100 == 3 || handshake_due_ || sent_ > 0) {
         phase_ = Phase::Closed;
       } else {
         say("QUIT", at);
@@ -132,7 +137,7 @@ void Dialogue::enter(Step step, Instant at) {
 }
 
 void Dialogue::on_reply(Reply reply, Instant at) {
-  stop_watch(at);
+  record_elapsed(at);
   // "220 2.3.19 ready" is a version, not a status (RFC 2034 s4 leaves out banner and EHLO).
   const bool hello = step_ == Step::Banner || step_ == Step::Ehlo || step_ == Step::EhloTls;
   if (hello && reply.klass() == 2) reply.status.reset();
@@ -152,7 +157,7 @@ void Dialogue::on_reply(Reply reply, Instant at) {
   answered_ = step_;
   const bool asked_for_tls =
       step_ == Step::Starttls ||
-      (step_ == Step::Command && is_starttls(plan_.commands[next_command_].text));
+      (step_ == Step::Command && is_starttls(plan_->commands[next_command_].text));
   handshake_due_ = asked_for_tls && reply.code == 220;
   switch (step_) {
     case Step::Resolve:
@@ -183,12 +188,13 @@ void Dialogue::on_reply(Reply reply, Instant at) {
 }
 
 Dialogue::Outcome Dialogue::classify_reply(Step step, const Reply& reply) const {
-  const std::vector<ReplyPattern>& patterns = plan_.expect[step];
+  const std::vector<ReplyPattern>& patterns = plan_->expect[step];
   if (patterns.empty()) {
     switch (fit_of(step, reply.code)) {
       case ReplyFit::Expected:
         return Outcome::Proceed;
       case ReplyFit::OtherCode:
+        if (step == Step::Banner && plan_->banner_is_220) return Outcome::Refuse;
         return Outcome::Deviate;
       case ReplyFit::WrongClass:
         return Outcome::Refuse;
@@ -197,6 +203,10 @@ Dialogue::Outcome Dialogue::classify_reply(Step step, const Reply& reply) const 
   const bool matches = std::any_of(patterns.begin(), patterns.end(),
                                    [&reply](const ReplyPattern& p) { return p.matches(reply); });
   if (!matches) return Outcome::Refuse;
+  // A refusal of our own name says nothing of what the refusal was expected for.
+  const bool ours =
+      step != Step::Command && step != Step::Quit && helo_refusal_of(reply) != nullptr;
+  if (ours) return Outcome::Refuse;
   // Expected or not, the session goes on only where the protocol lets it.
   if (step == Step::Auth) return reply.code == 235 ? Outcome::Proceed : Outcome::End;
   const int due = class_due(step);
@@ -209,8 +219,9 @@ void Dialogue::deviate(Reason reason, const Reply& reply, Instant at) {
     notes_ |= Note::Code200;
     return;
   }
+  // Once for all recipients; EHLO's refusal and HELO's answer are two.
   for (const Failure& known : deviations_) {
-    if (known.step == step_) return;
+    if (known.step == step_ && known.reply->klass() == reply.klass()) return;
   }
   record(at).reason = reason;
   deviations_.push_back({step_, reason, {}, masked(reply)});
@@ -229,15 +240,15 @@ void Dialogue::end_as_expected(const Reply& reply, Instant at) {
 void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
   // A certificate that the user does not put up with has ended the walk already.
   if (failure_) return leave(at);
-  if (plan_.expect_banner) {
-    if (!banner_matches(*plan_.expect_banner, reply)) {
+  if (plan_->expect_banner) {
+    if (!banner_matches(*plan_->expect_banner, reply)) {
       return refuse(reply, Reason::ReplyUnexpected,
-                    "expected a banner with \"" + *plan_.expect_banner + "\"", at);
+                    "expected a banner with \"" + *plan_->expect_banner + "\"", at);
     }
     if (reply.klass() == 2) return advance(at);
     // "-e 521" expects the refusal; a host name that stands in one does not make it good.
-    if (begins_with_code_of(*plan_.expect_banner, reply)) return leave(at);
-    return refuse(reply, refusal_reason(Step::Banner, reply, tls_up_, plan_.greylisting_patterns),
+    if (begins_with_code_of(*plan_->expect_banner, reply)) return leave(at);
+    return refuse(reply, refusal_reason(Step::Banner, reply, tls_up_, plan_->greylisting_patterns),
                   {}, at);
   }
   on_plain_reply(reply, at);
@@ -245,19 +256,20 @@ void Dialogue::on_banner_reply(const Reply& reply, Instant at) {
 
 void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   const Outcome outcome = classify_reply(step_, reply);
+  // What the user expects of EHLO is not asked of HELO.
   if (outcome == Outcome::Refuse && reply.klass() == 5 && !said_helo_ &&
-      plan_.protocol == Protocol::Smtp) {
+      plan_->protocol == Protocol::Smtp && plan_->expect[step_].empty()) {
     said_helo_ = true;
     notes_ |= Note::HeloFallback;
     deviate(Reason::Reply5xx, reply, at);
     // The answer to HELO is the one that counts.
     steps_.back().reply.reset();
     steps_.back().reason = Reason::None;
-    return say("HELO " + plan_.helo_name, at);
+    return say("HELO " + plan_->helo_name, at);
   }
   if (outcome == Outcome::End || outcome == Outcome::Refuse) return on_plain_reply(reply, at);
-  const bool fell_back = said_helo_ && !plan_.helo;
-  if (fell_back && Extensions(reply).has_known_keyword()) {
+  const bool fell_back = said_helo_ && !plan_->helo;
+  if (fell_back && Extensions(reply).answers_ehlo()) {
     // Only EHLO is answered with keywords: what came before belonged to something else.
     return break_off(Reason::EarlyTalker, "HELO is answered with the keywords of EHLO", at);
   }
@@ -275,7 +287,7 @@ void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   }
   if (!path_.empty() && path_.front() == Step::Starttls &&
       !(extensions_ && extensions_->offers("STARTTLS"))) {
-    if (plan_.tls == TlsMode::Starttls) {
+    if (plan_->tls == TlsMode::Starttls) {
       fail(Step::Starttls, Reason::StarttlsNotOffered, {});
       return leave(at);
     }
@@ -296,7 +308,7 @@ void Dialogue::on_plain_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       return end_as_expected(reply, at);
     case Outcome::Refuse:
-      return refuse(reply, refusal_reason(step_, reply, tls_up_, plan_.greylisting_patterns), {},
+      return refuse(reply, refusal_reason(step_, reply, tls_up_, plan_->greylisting_patterns), {},
                     at);
   }
 }
@@ -314,25 +326,25 @@ void Dialogue::on_rcpt_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       break;  // the next recipient may still be accepted
     case Outcome::Refuse:
-      return refuse(reply, refusal_reason(Step::Rcpt, reply, tls_up_, plan_.greylisting_patterns),
+      return refuse(reply, refusal_reason(Step::Rcpt, reply, tls_up_, plan_->greylisting_patterns),
                     {}, at);
   }
-  if (++next_recipient_ < plan_.to.size()) return enter(Step::Rcpt, at);
+  if (++next_recipient_ < plan_->to.size()) return enter(Step::Rcpt, at);
   if (accepted_recipients_ == 0) return end_as_expected(reply, at);
   advance(at);
 }
 
 void Dialogue::on_command_reply(const Reply& reply, Instant at) {
-  const RawCommand& command = plan_.commands[next_command_];
+  const RawCommand& command = plan_->commands[next_command_];
   if (command.expected) {
     if (!command.expected->matches(reply.wire())) {
       return refuse(reply, Reason::ReplyUnexpected, command_shown_, at);
     }
   } else if (classify_reply(Step::Command, reply) == Outcome::Refuse) {
-    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_, plan_.greylisting_patterns),
+    return refuse(reply, refusal_reason(Step::Command, reply, tls_up_, plan_->greylisting_patterns),
                   command_shown_, at);
   }
-  if (++next_command_ < plan_.commands.size()) return enter(Step::Command, at);
+  if (++next_command_ < plan_->commands.size()) return enter(Step::Command, at);
   advance(at);
 }
 
@@ -346,8 +358,8 @@ void Dialogue::on_message_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       break;
     case Outcome::Refuse:
-      fail(Step::Message, refusal_reason(Step::Message, reply, tls_up_, plan_.greylisting_patterns),
-           {}, reply);
+      fail(Step::Message,
+           refusal_reason(Step::Message, reply, tls_up_, plan_->greylisting_patterns), {}, reply);
       show_failure_in_record(at);
       break;
   }
@@ -358,7 +370,7 @@ void Dialogue::on_message_reply(const Reply& reply, Instant at) {
 
 void Dialogue::on_quit_reply(const Reply& reply) {
   if (classify_reply(Step::Quit, reply) == Outcome::Refuse) {
-    steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_, plan_.greylisting_patterns);
+    steps_.back().reason = refusal_reason(Step::Quit, reply, tls_up_, plan_->greylisting_patterns);
   }
   // A reply that was taken for another's shows now: the last one is still to come.
   const bool decided = failure_ && weight(*failure_) == kCritical;
@@ -368,7 +380,7 @@ void Dialogue::on_quit_reply(const Reply& reply) {
 void Dialogue::begin_sending(Instant at) {
   if (std::exchange(sending_begun_, true)) return;
   waiting_since_ = std::max(waiting_since_, at);
-  step_deadline_ = waiting_since_ + plan_.limits.of(step_);
+  step_deadline_ = waiting_since_ + plan_->limits.of(step_);
   // The upload belongs to the message: a server may be slow to read. A command leaves at once.
   sending_counts_ = step_ == Step::Message;
   record(waiting_since_);
@@ -408,7 +420,7 @@ void Dialogue::await_reply(Instant at) {
     parser_.reset(limits);
   }
   if (step_ != Step::Message) waiting_since_ = std::max(waiting_since_, at);
-  step_deadline_ = at + plan_.limits.of(step_);
+  step_deadline_ = at + plan_->limits.of(step_);
   phase_ = Phase::Receive;
 }
 
@@ -440,26 +452,26 @@ void Dialogue::on_received(std::string_view bytes, Instant at) {
 void Dialogue::on_tls_begun(Instant at) {
   if (phase_ != Phase::StartTls) return;
   waiting_since_ = at;
-  step_deadline_ = at + plan_.limits.of(step_);
+  step_deadline_ = at + plan_->limits.of(step_);
 }
 
 void Dialogue::on_tls(const HandshakeReport& report, Instant at) {
   if (phase_ != Phase::StartTls) return;
   if (report.took) waiting_since_ = at - *report.took;
   if (report.reason != Reason::None) return break_off(report.reason, report.detail, at);
-  stop_watch(at);
+  record_elapsed(at);
   write_down(TranscriptLine::Who::Probe, report.detail, at);
   tls_up_ = true;
   handshake_due_ = false;
   tls_verified_ = report.verified;
   // What was offered in clear counts no longer (RFC 3207 s4.2).
   extensions_.reset();
-  if (report.certificate != Reason::None && plan_.stop_on_bad_certificate) {
+  if (report.certificate != Reason::None && plan_->stop_on_bad_certificate) {
     record(at).reason = report.certificate;
     fail(Step::Tls, report.certificate, report.certificate_detail);
     path_.clear();
     // Nothing is said before the banner, not even QUIT.
-    if (plan_.tls == TlsMode::Implicit) return enter(Step::Banner, at);
+    if (plan_->tls == TlsMode::Implicit) return enter(Step::Banner, at);
     return leave(at);
   }
   advance(at);
@@ -494,11 +506,6 @@ void Dialogue::advance(Instant at) {
 
 void Dialogue::leave(Instant at) {
   path_.clear();
-  // After half a line QUIT would be the end of that line.
-  if (sent_ > 0) {
-    phase_ = Phase::Closed;
-    return;
-  }
   enter(Step::Quit, at);
 }
 

@@ -4,9 +4,8 @@
 // The driver asks next(), does it, and reports what happened and when; it never decides.
 // Invariants:
 //   - nothing is said before the banner, and nothing while a reply is due;
-//   - what arrives when no reply is due is an early talker, never an answer, but for a 421 (RFC
-//   5321
-//     s3.8) and for a refusal while the message is being sent;
+//   - what arrives when no reply is due is an early talker, never an answer, except a 421
+//     (RFC 5321 s3.8) and a refusal while the message is being sent;
 //   - after the 220 to STARTTLS not one byte may follow; the keywords from before TLS are
 //     forgotten;
 //   - the first refusal ends the session; QUIT follows where the channel is in sync;
@@ -85,6 +84,8 @@ class Dialogue {
  public:
   // `deadline` is the overall one. The channel is connected at `now`.
   Dialogue(DialoguePlan plan, Instant now, Instant deadline);
+  // A plan that many dialogues share; never null.
+  Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline);
 
   // What to do now. Pure: asking twice gives the same answer.
   Action next() const;
@@ -190,7 +191,7 @@ class Dialogue {
 
   // dialogue_record.cc: the books
   StepRecord& record(Instant at);  // of the current step, begun at the first call
-  void stop_watch(Instant at);
+  void record_elapsed(Instant at);
   void begin_sending(Instant at);   // at the first call for each Send
   void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
@@ -211,7 +212,7 @@ class Dialogue {
 
   static constexpr int kCritical = 3;  // of weight()
 
-  DialoguePlan plan_;
+  std::shared_ptr<const DialoguePlan> plan_;
   Instant deadline_;
   std::vector<Step> path_;  // the steps still to come
   Phase phase_ = Phase::Closed;

@@ -21,7 +21,7 @@ constexpr std::size_t kCommandLine = 512;
 }  // namespace
 
 void Dialogue::enter_auth(Instant at) {
-  const AuthPlan& auth = *plan_.auth;
+  const AuthPlan& auth = *plan_->auth;
   // Most servers take credentials behind TLS alone; that it was there and not asked for is the
   // cause.
   const bool starttls_left = !tls_up_ && extensions_ && extensions_->offers("STARTTLS");
@@ -75,7 +75,8 @@ void Dialogue::enter_auth(Instant at) {
 void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
   if (auth_cancelled_) return leave(at);
   if (reply.code == 334) return answer_challenge(reply, at);
-  if (reply.code == 235 && !sasl_->complete()) {
+  // An initial response that is too long for the command line has not been sent yet.
+  if (reply.code == 235 && (unsent_initial_response_ || !sasl_->complete())) {
     return refuse(reply, Reason::ReplyUnexpected, "before the exchange was done", at);
   }
   switch (classify_reply(Step::Auth, reply)) {
@@ -85,7 +86,7 @@ void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
     case Outcome::End:
       return end_as_expected(reply, at);
     case Outcome::Refuse:
-      return refuse(reply, refusal_reason(Step::Auth, reply, tls_up_, plan_.greylisting_patterns),
+      return refuse(reply, refusal_reason(Step::Auth, reply, tls_up_, plan_->greylisting_patterns),
                     std::move(auth_detail_), at);
   }
 }

@@ -1,7 +1,7 @@
 // How a session fails: which failure is the cause, what its words are, and what ends the session at
 // once. Invariant: the first failure is the cause, unless it is one that might pass (greylisting, a
-// rate limit, our own fault) and what comes after it might not. Of two refusals at one step that
-// weigh the same, 5yz is the worse.
+// rate limit, our own fault) and what comes after it might not. Of two refusals of equal weight at
+// one step, 5yz is the worse.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 int Dialogue::weight(const Failure& failure) const {
   switch (failure.reason) {
     case Reason::Greylisted:
-      return plan_.greylisting == State::Critical ? 2 : 0;
+      return plan_->greylisting == State::Critical ? 2 : 0;
     case Reason::RateLimited:
     case Reason::Config:
     case Reason::AuthNeedsTls:
@@ -29,9 +29,9 @@ int Dialogue::weight(const Failure& failure) const {
     default:
       break;
   }
-  if (!failure.reply || !plan_.expect[failure.step].empty()) return kCritical;
+  if (!failure.reply || !plan_->expect[failure.step].empty()) return kCritical;
   // What does not match -e or -R is a WARNING.
-  const bool banner_text = failure.step == Step::Banner && plan_.expect_banner.has_value() &&
+  const bool banner_text = failure.step == Step::Banner && plan_->expect_banner.has_value() &&
                            failure.reason == Reason::ReplyUnexpected;
   if (banner_text || failure.step == Step::Command) return 1;
   return refusal_state(failure.step, *failure.reply, failure.reason) == State::Critical ? kCritical
@@ -73,7 +73,7 @@ void Dialogue::show_failure_in_record(Instant at) {
 void Dialogue::break_off(Reason reason, std::string detail, Instant at) {
   // An end that is found before we speak has no part in how long we took to speak.
   if (reason == Reason::Timeout) sending_counts_ = true;
-  phase_ == Phase::Send ? record_sending(at) : stop_watch(at);
+  phase_ == Phase::Send ? record_sending(at) : record_elapsed(at);
   if (phase_ == Phase::Send && step_ == Step::Message) write_down_upload(at);
   write_down_partial_reply(at);
   detail = masked(std::move(detail));
@@ -110,7 +110,7 @@ std::string Dialogue::waited_for(Instant at) const {
 
 // LMTP has a reply for each accepted recipient (RFC 2033 s4.2).
 std::string Dialogue::replies_missing() const {
-  if (step_ != Step::Message || plan_.protocol != Protocol::Lmtp) return {};
+  if (step_ != Step::Message || plan_->protocol != Protocol::Lmtp) return {};
   if (phase_ != Phase::Receive || accepted_recipients_ < 2) return {};
   return fmt::format("{} of {} replies arrived", accepted_recipients_ - message_replies_due_,
                      accepted_recipients_);

@@ -65,6 +65,7 @@ struct DialoguePlan {
   std::vector<RawCommand> commands;
   std::string message;  // composed, CRLF line ends, not dot-stuffed; sent when until is Message
   std::optional<std::string> expect_banner;      // -e
+  bool banner_is_220 = false;                    // no other 2yz will do: the rule of check_smtp
   FewSteps<std::vector<ReplyPattern>> expect;    // --expect; an empty list means the protocol's own
   State greylisting = State::Warning;            // how bad it is, also beside other replies
   std::vector<ReplyRegex> greylisting_patterns;  // further texts that are one

@@ -46,7 +46,7 @@ StepRecord& Dialogue::record(Instant at) {
   return steps_.back();
 }
 
-void Dialogue::stop_watch(Instant at) {
+void Dialogue::record_elapsed(Instant at) {
   StepRecord& now = record(at);
   now.took += std::max(Duration::zero(), at - waiting_since_);
   now.ended = std::max(now.ended, at);
@@ -60,7 +60,7 @@ void Dialogue::record_sending(Instant at) {
     return;
   }
   const Duration before = record(waiting_since_).took;
-  stop_watch(at);
+  record_elapsed(at);
   steps_.back().sending += steps_.back().took - before;
 }
 
@@ -106,8 +106,8 @@ void Dialogue::write_down_upload(Instant at) {
 }
 
 void Dialogue::learn_secrets() {
-  if (!plan_.auth) return;
-  const Credentials& credentials = plan_.auth->credentials;
+  if (!plan_->auth) return;
+  const Credentials& credentials = plan_->auth->credentials;
   for (const std::string& secret : {credentials.password, credentials.token}) {
     if (secret.size() < kShortestMaskedSecret) continue;
     secrets_.push_back(secret);
@@ -191,7 +191,7 @@ std::string Dialogue::received_so_far() const {
 
 // A raw command may carry credentials: behind AUTH, or as the answer to a 334.
 std::string Dialogue::shown_command() {
-  const std::string& text = plan_.commands[next_command_].text;
+  const std::string& text = plan_->commands[next_command_].text;
   if (last_code_ == 334) {
     learn_raw_secret(text);
     return "****";

@@ -29,12 +29,15 @@ bool Dialogue::reads_reply(std::string_view bytes, Instant at) {
       if (!interrupted_ || !parser_.reply().lines.empty()) return true;
       return may_be_421(std::string(parser_.unfinished_line()).append(bytes.substr(0, 3)));
     case Phase::Send:
-      if (step_ == Step::Message && sent_ > 0) return true;
+      if (step_ == Step::Message && sent_ > 0) {
+        // Only a refusal may begin before the message is complete.
+        return parser_.bytes() > 0 || bytes.front() == '4' || bytes.front() == '5';
+      }
       if (!may_be_421(bytes)) return false;
       interrupted_ = true;
       record_sending(at);
       waiting_since_ = at;
-      step_deadline_ = at + plan_.limits.of(step_);
+      step_deadline_ = at + plan_->limits.of(step_);
       phase_ = Phase::Receive;
       return true;
     case Phase::StartTls:
@@ -53,21 +56,21 @@ void Dialogue::on_unreadable_reply(Instant at) {
 void Dialogue::on_unsolicited_421(const Reply& reply, Instant at) {
   interrupted_ = false;
   if (reply.code != 421) return on_unsolicited(reply.wire(), at);
-  stop_watch(at);
+  record_elapsed(at);
   write_down_reply(reply, at);
   keep_worst(reply, at);
   notes_ |= reply.notes;
   // After a 354 it is still text that the server waits for, and QUIT would be a line of it.
   if (step_ != Step::Message) last_code_ = reply.code;
   answered_ = step_;
-  const Reason reason = refusal_reason(step_, reply, tls_up_, plan_.greylisting_patterns);
+  const Reason reason = refusal_reason(step_, reply, tls_up_, plan_->greylisting_patterns);
   if (step_ == Step::Quit) {  // all that was planned is done
     record(at).reason = reason;
     phase_ = Phase::Closed;
     return;
   }
   if (classify_reply(step_, reply) == Outcome::End) return end_as_expected(reply, at);
-  refuse(reply, reason, {}, at);
+  refuse(reply, reason, step_ == Step::Command ? command_shown_ : std::string(), at);
 }
 
 // A server need not read the whole message to refuse it. The rest is not sent, for QUIT would be a
@@ -96,7 +99,7 @@ void Dialogue::on_unsolicited(std::string_view bytes, Instant at) {
     reason = answered_ ? Reason::PlaintextAfterStarttls : Reason::TlsNotTls;
   } else if (blamed == Step::Starttls && tls_up_) {
     blamed = step_;  // the first thing that was said inside TLS
-  } else if (blamed == Step::Message && plan_.protocol == Protocol::Lmtp) {
+  } else if (blamed == Step::Message && plan_->protocol == Protocol::Lmtp) {
     reason = Reason::ReplyCount;
   }
   if (phase_ == Phase::StartTls && answered_) steps_.pop_back();  // the handshake never began
@@ -108,9 +111,13 @@ void Dialogue::on_unsolicited(std::string_view bytes, Instant at) {
 }
 
 // QUIT was answered by what belonged to an earlier command, or the server says more than it was
-// asked for. An empty line is no reply, and after the 221 nothing depends on it.
+// asked for. After the 221 an empty line, which is no reply, and a 421 change nothing.
 void Dialogue::on_surplus_after_quit(std::string_view bytes, Instant at) {
-  if (last_code_ == 221 && bytes.find_first_not_of("\r\n") == std::string_view::npos) return;
+  const bool empty = bytes.find_first_not_of("\r\n") == std::string_view::npos;
+  if (last_code_ == 221 && (empty || interrupted_ || may_be_421(bytes))) {
+    interrupted_ = interrupted_ || !empty;
+    return;
+  }
   std::string shown = masked_cut(std::string(bytes)).substr(0, kShown);
   while (!shown.empty() && (shown.back() == '\n' || shown.back() == '\r')) shown.pop_back();
   write_down(TranscriptLine::Who::Server, shown, at);

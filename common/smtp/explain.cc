@@ -187,7 +187,7 @@ std::string explain_code(int code, const ReplyCodeMeaning& row) {
   }
   if (code >= 500) {
     out += line("            ",
-                std::string("at ehlo HELO is tried; where that is accepted: ") +
+                std::string("at ehlo and ehlo_tls HELO is tried; where that is accepted: ") +
                     (helo_fallback_state(code) == State::Ok ? "OK, with a note" : "WARNING"));
   }
   if (code >= 400) {
@@ -218,7 +218,9 @@ std::string effect_lines(const EnhancedStatus& status) {
     }
   }
   std::string out;
-  for (const auto& [words, codes] : changes) out += "              " + codes + ": " + words + "\n";
+  for (const auto& [words, codes] : changes) {
+    out.append("              ").append(codes).append(": ").append(words).append("\n");
+  }
   return out;
 }
 

@@ -96,10 +96,11 @@ Extensions::Extensions(const Reply& ehlo) {
 
 bool Extensions::offers(std::string_view keyword) const { return find(all_, keyword) != nullptr; }
 
-bool Extensions::has_known_keyword() const {
-  return std::any_of(all_.begin(), all_.end(), [](const Extension& one) {
-    return std::binary_search(kKnown.begin(), kKnown.end(), one.keyword);
+bool Extensions::answers_ehlo() const {
+  const auto known = std::count_if(all_.begin(), all_.end(), [](const Extension& one) {
+    return one.keyword != "HELP" && std::binary_search(kKnown.begin(), kKnown.end(), one.keyword);
   });
+  return known >= 2;
 }
 
 std::vector<std::string> Extensions::auth_mechanisms() const {

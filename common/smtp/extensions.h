@@ -38,8 +38,9 @@ class Extensions {
   // The number behind SIZE (RFC 1870); nullopt when there is none. 0 means "no fixed limit".
   std::optional<std::uint64_t> size_limit() const;
   const std::vector<Extension>& all() const { return all_; }
-  // Whether any is of known_extensions().
-  bool has_known_keyword() const;
+  // Whether this is the answer to EHLO alone: some servers add a line or two, such as HELP, to the
+  // answer to HELO.
+  bool answers_ehlo() const;
 
   bool operator==(const Extensions&) const = default;
 

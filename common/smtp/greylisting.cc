@@ -1,6 +1,7 @@
 #include "common/smtp/greylisting.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -25,12 +26,22 @@ bool says_greylisting(std::string_view text) {
   return false;
 }
 
+// Greylisting that does not work is an outage.
+bool is_broken(const Reply& reply) {
+  constexpr auto kPhrases = std::to_array<std::string_view>(
+      {"greylisting daemon", "greylist daemon", "greylisting server", "greylisting database",
+       "greylisting failed"});
+  const std::string words = words_of(reply);
+  return std::any_of(kPhrases.begin(), kPhrases.end(),
+                     [&words](std::string_view phrase) { return has_phrase(words, phrase); });
+}
+
 }  // namespace
 
 bool is_greylisting(Step step, const Reply& reply, std::span<const ReplyRegex> patterns) {
   if (step != Step::Rcpt && step != Step::Data && step != Step::Message) return false;
   if (reply.klass() != 4) return false;
-  if (says_greylisting(reply.text())) return true;
+  if (says_greylisting(reply.text()) && !is_broken(reply)) return true;
   if (patterns.empty()) return false;
   const std::string wire = reply.wire();
   return std::any_of(patterns.begin(), patterns.end(),

@@ -25,8 +25,10 @@ constexpr auto kTable = std::to_array<HeloRefusal>({
     {"mismatch", "helo/hostname mismatch", "grote/BlitzMail#25"},
     {"bad", "bad helo", kOwnWords},
     {"rejected", "helo rejected", kOwnWords},
-    {"name", "helo name", kOwnWords},
-    {"host", "helo host*", kOwnWords},
+    {"name", "helo name * reject*", kOwnWords},
+    {"name-invalid", "helo name * invalid", kOwnWords},
+    {"host", "helo host * invalid", kOwnWords},
+    {"hostname", "helo hostname * invalid", kOwnWords},
     {"domain", "helo domain", kOwnWords},
     {"fqdn", "helo * fqdn", kOwnWords},
     {"not-qualified", "helo * fully qualified", kOwnWords},
@@ -56,8 +58,11 @@ bool may_refuse_the_name(int code) {
 
 // "Helo command rejected: Server configuration error": Postfix could not look the name up.
 bool is_their_fault(std::string_view words) {
-  return has_phrase(words, "server configuration error") ||
-         has_phrase(words, "temporary lookup failure") || has_phrase(words, "helo first");
+  constexpr auto kPhrases = std::to_array<std::string_view>(
+      {"server configuration error", "temporary lookup failure", "helo first", "unavailable",
+       "cannot check", "lookup failed", "policy server"});
+  return std::any_of(kPhrases.begin(), kPhrases.end(),
+                     [words](std::string_view phrase) { return has_phrase(words, phrase); });
 }
 
 }  // namespace
@@ -66,6 +71,8 @@ std::span<const HeloRefusal> helo_refusal_table() { return kTable; }
 
 const HeloRefusal* helo_refusal_of(const Reply& reply) {
   if (!may_refuse_the_name(reply.code)) return nullptr;
+  // Of an address, or of the server's own system (RFC 3463 s3.2, s3.4).
+  if (reply.status && (reply.status->subject == 1 || reply.status->subject == 3)) return nullptr;
   const std::string words = with_one_greeting(words_of(reply));
   if (is_their_fault(words)) return nullptr;
   const auto found = std::find_if(kTable.begin(), kTable.end(), [&words](const HeloRefusal& row) {

@@ -120,6 +120,18 @@ constexpr auto kTable = std::to_array<RateLimit>({
     {"ratelimit", "ratelimit*", {}, "rspamd's ratelimit module, mail.ru"},
 });
 
+// "Too many connections to the database": the server's own trouble, in the words of a limit.
+bool is_their_fault(const Reply& reply, std::string_view words) {
+  constexpr auto kStatuses =
+      std::to_array<EnhancedStatus>({{4, 3, 0}, {4, 3, 1}, {4, 3, 5}, {4, 2, 2}});
+  constexpr auto kPhrases = std::to_array<std::string_view>(
+      {"lookup failed", "database", "ldap", "backend", "disk full", "no space left"});
+  return std::any_of(kStatuses.begin(), kStatuses.end(),
+                     [&reply](const EnhancedStatus& one) { return reply.status == one; }) ||
+         std::any_of(kPhrases.begin(), kPhrases.end(),
+                     [words](std::string_view phrase) { return has_phrase(words, phrase); });
+}
+
 bool meets(const RateLimit& row, const Reply& reply, std::string_view words) {
   if (row.status.klass != 0 && reply.status != row.status) return false;
   return row.phrase.empty() || has_phrase(words, row.phrase);
@@ -132,6 +144,7 @@ std::span<const RateLimit> rate_limit_table() { return kTable; }
 const RateLimit* rate_limit_of(const Reply& reply) {
   if (reply.klass() != 4) return nullptr;
   const std::string words = words_of(reply);
+  if (is_their_fault(reply, words)) return nullptr;
   const auto found = std::find_if(kTable.begin(), kTable.end(),
                                   [&](const RateLimit& row) { return meets(row, reply, words); });
   return found == kTable.end() ? nullptr : &*found;

@@ -29,6 +29,21 @@ std::size_t link_bytes(std::string_view text) {
   return 0;
 }
 
+// How many bytes the host name that begins at `at` has, "mx.example.net"; 0 when there is none.
+std::size_t host_name_bytes(std::string_view text, std::size_t at) {
+  if (at > 0 && is_alphanumeric(text[at - 1])) return 0;
+  std::size_t end = at;
+  bool dot = false;
+  for (; end < text.size() && (is_alphanumeric(text[end]) || text[end] == '-'); ++end) {
+    const bool inner =
+        end + 2 < text.size() && text[end + 1] == '.' && is_alphanumeric(text[end + 2]);
+    if (!inner) continue;
+    dot = true;
+    ++end;
+  }
+  return dot ? end - at : 0;
+}
+
 bool at_edge(std::string_view words, std::size_t at) {
   return at == 0 || at >= words.size() || !is_alphanumeric(words[at - 1]) ||
          !is_alphanumeric(words[at]);
@@ -73,6 +88,7 @@ std::string words_of(const Reply& reply) {
   std::string words;
   for (std::size_t i = 0; i < text.size(); ++i) {
     i += link_bytes(std::string_view(text).substr(i));
+    i += host_name_bytes(text, i);
     if (i >= text.size()) break;
     if (!separates_words(text[i])) {
       words += lower(text[i]);

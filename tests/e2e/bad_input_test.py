@@ -179,7 +179,7 @@ class BadInput(ProbeCase):
             target += ["-p", str(self.port)]
         words = [word for word in words if word != NO_HOST]
         with self.subTest(" ".join(words)[:100]):
-            outcome = run(*target, *words, timeout=20, **how, **({"program": program} if program else {}))
+            outcome = run(*target, *words, timeout=60, **how, **({"program": program} if program else {}))
             self.assert_nothing_was_sent()
             self.assert_usage_error(outcome, *expected)
             self.assertTrue(outcome.first.startswith("SMTP UNKNOWN - " if not program else "check_smtp: "), outcome.out)
@@ -322,6 +322,6 @@ class BadInput(ProbeCase):
                       ["-e", ""], ["-q", "true"], ["--expect", "ehlo=5xx,5.7.1"], ["-F", "[127.0.0.1]"],
                       ["-C", "NOOP", "-R", "^250"], ["-w", "1", "-w", "2"]):
             with self.subTest(words):
-                outcome = run("-H", "127.0.0.1", "-p", peers.free_ports(1)[0], *words)
+                outcome = run("-H", "127.0.0.1", "-p", peers.closed_port(), *words)
                 self.assertNotIn("--help", outcome.out)
                 self.assertNotEqual(outcome.code, OK)

@@ -9,13 +9,13 @@ import subprocess
 import time
 import unittest
 
-import peers
 from exporter import ExporterCase, Listener
-from probe import OK, environment, run, step
+from probe import BUSY, OK, environment, run, step
 
 SHIM = pathlib.Path(__file__).resolve().parents[1] / "fault_shims" / "clock_step.c"
 PAUSE = 0.2
-SLACK = 0.5
+SLACK = 0.5  # less than the smallest step of the clock
+TRIES = 5  # a busy machine is late now and then, a clock that is believed is wrong every time
 STEPS = ("banner", "ehlo", "quit")
 PLAIN = "max_probes_per_host: 0\nmodules: {plain: {tls: {mode: off}, timeout: 5s}}\n"
 
@@ -56,16 +56,26 @@ class ClockCase(ExporterCase):
         return environment(LD_PRELOAD=str(self.shim), ASAN_OPTIONS=options, **settings)
 
     def check(self, **settings):
+        for _ in range(TRIES):
+            outcome, said = self.measured(settings)
+            if said is None:
+                return outcome
+        return self.fail(said)
+
+    def measured(self, settings):
+        """The outcome, and what is wrong with its times; None where they are true."""
         self.taken.clear()
         outcome = run("-H", "127.0.0.1", "-p", self.server.port, "--output", "json", env=self.shimmed(**settings))
         result = self.assert_verdict(outcome, OK, "ehlo")
         took = {name: step(result, name)["seconds"] for name in STEPS}
         # A busy machine may take notice of the connection late, and the banner is on its way by then.
         for seconds, truth, early in zip(took.values(), self.taken, (0.1, 0.005, 0.005)):
-            self.assertTrue(truth - early <= seconds <= truth + SLACK, (settings, took, self.taken))
+            if not truth - early <= seconds <= truth + SLACK:
+                return outcome, (settings, took, self.taken)
         truth = sum(self.taken[:2])
-        self.assertTrue(truth - 0.1 <= result["response_time_seconds"] <= truth + 3 * SLACK, outcome.out)
-        return outcome
+        if not truth - 0.1 <= result["response_time_seconds"] <= truth + 3 * SLACK:
+            return outcome, outcome.out
+        return outcome, None
 
 
 class Check(ClockCase):
@@ -109,8 +119,8 @@ class Exporter(ClockCase):
             metrics = self.assert_exposed(answer.metrics, OK)
             took = metrics.by("probe_smtp_step_duration_seconds", "step")
             for name in STEPS:
-                self.assertTrue(PAUSE - (0.1 if name == "banner" else 0.005) <= took[name] <= max(self.taken) + SLACK, (settings, took))
-            self.assertLess(metrics.value("probe_duration_seconds"), 3 * max(self.taken) + 3 * SLACK)
+                self.assertTrue(PAUSE - (0.1 if name == "banner" else 0.005) <= took[name] <= max(self.taken) + BUSY, (settings, took))
+            self.assertLess(metrics.value("probe_duration_seconds"), 3 * max(self.taken) + 3 * BUSY)
         return exporter
 
     def test_set_back_and_forth(self):
@@ -121,7 +131,7 @@ class Exporter(ClockCase):
             self.addCleanup(silent.close)
             answer = exporter.probe(silent.target, "plain", timeout="1.5")
             self.assertEqual(answer.metrics.failure, ("banner", "timeout"))
-            self.assertTrue(0.95 < answer.seconds < 1 + 2 * SLACK, answer.seconds)
+            self.assertTrue(0.95 < answer.seconds < 1 + BUSY, answer.seconds)
             lag = exporter.metrics()
             self.assertLess(lag.value("smtp_probe_exporter_event_loop_lag_seconds_sum"), 60)
 

@@ -95,8 +95,8 @@ class CompletionCase(ProbeCase):
             "CODE|WORD": {*steps_of_source(), *reasons_of_source()} - {"ok"},
             "STEP=CODE[,CODE...]": steps("--expect"), "STEP=RANGE": steps("--step-warning"), "KEYWORD": keywords,
             "FILE": FILES, "DIR": FOLDERS, "TARGET": HOSTS, "NAME": HOSTS, "--module": modules_of("--list-modules"),
-            **dict.fromkeys(("PORT", "ADDRESS", "TEXT", "NAME: TEXT", "COMMAND", "REGEX", "STRING", "W[,C]", "USER",
-                             "PASSWORD", "RANGE", "N[:STATE]", "[SECTION][@FILE]", "N[,COUNT]"), NOTHING), "multi-line": {"multi-line"}})
+            **dict.fromkeys(("PORT", "ADDRESS", "ADDRESS[:PORT]", "TEXT", "NAME: TEXT", "COMMAND", "REGEX", "STRING", "W[,C]", "USER",
+                             "PASSWORD", "RANGE", "N[:STATE]", "SECONDS", "N", "[SECTION][@FILE]", "N[,COUNT]"), NOTHING), "multi-line": {"multi-line"}})
         cls.exporter = Completion(exporter.EXPORTER, ROOT / "exporter/smtp_probe_exporter.bash-completion", {
             "FILE": FILES, "--textfile": FILES, "--module": modules_of("--list-modules"), "TARGET...": HOSTS,
             **dict.fromkeys(("ADDRESS", "URL", "PATH", "SECONDS", "N", "NAME", "NAME=VALUE"), NOTHING)})

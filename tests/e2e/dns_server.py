@@ -148,8 +148,8 @@ class NameServer:
 
     def behaviour(self, question):
         """That of the whole name, else of its first label."""
-        by_name = self.behaviours.get(question.name)
-        return (by_name or self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN)))(question)
+        by_label = self.behaviours.get(question.name.split(".")[0].split("-")[0], failing(NXDOMAIN))
+        return self.behaviours.get(question.name, by_label)(question)
 
     def _answer(self, packet, tcp, send):
         try:

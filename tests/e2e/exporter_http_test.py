@@ -12,9 +12,9 @@ import peers
 from exporter import Exporter, ExporterCase, Listener, server_context, silent, talking
 from exposition import EXPOSITION
 from http_client import HTML, PATIENCE, PLAIN_TEXT
-from probe import CRITICAL, OK, SANITIZED
+from probe import BUSY, CRITICAL, OK, SANITIZED
 
-MODULES = "max_probes_per_host: 0\nmodules:\n  plain: {tls: {mode: off}, timeout: 20s}\n"
+MODULES = "max_probes_per_host: 0\nmodules:\n  plain: {tls: {mode: off}, timeout: 60s}\n"
 IDLE_CONNECTIONS = 10_000
 # What one that says nothing may cost, and what the process may hold with all of them.
 MOST_KIB_OF_ONE = 6
@@ -374,8 +374,7 @@ class Hostile(HttpCase):
 
     def test_slow_headers(self):
         """Neither those that say a little now and then nor those that say nothing keep a connection."""
-        def drip(connection, results, name, data):
-            began = time.monotonic()
+        def drip(connection, began, results, name, data):
             try:
                 connection.socket.settimeout(0.5)
                 for byte in data:
@@ -392,20 +391,20 @@ class Hostile(HttpCase):
 
         endless = b"GET / HTTP/1.1\r\n" + b"X-Slow: yes\r\n" * 20
         results = {}
-        threads = [threading.Thread(target=drip, args=(self.exporter.connect(), results, name, data))
+        threads = [threading.Thread(target=drip, args=(self.exporter.connect(), time.monotonic(), results, name, data))
                    for name, data in (("headers", endless), ("line", b"GET /" + b"x" * 100),
                                       ("body", b"POST /-/reload HTTP/1.1\r\n"))]
         # The last one has said all its headers at once and owes a body.
         owing = self.exporter.connect()
         owing.send("POST /-/reload HTTP/1.1\r\nContent-Length: 50\r\n\r\n")
-        threads.append(threading.Thread(target=drip, args=(owing, results, "owing", b"x" * 45)))
+        threads.append(threading.Thread(target=drip, args=(owing, time.monotonic(), results, "owing", b"x" * 45)))
         for one in threads:
             one.start()
         for one in threads:
             one.join(PATIENCE + HEADER_TIMEOUT)
         self.assertEqual(set(results), {"headers", "line", "body", "owing"})
         for name, seconds in results.items():
-            self.assertTrue(HEADER_TIMEOUT * 0.8 <= seconds <= HEADER_TIMEOUT + 6, (name, seconds))
+            self.assertTrue(HEADER_TIMEOUT * 0.8 <= seconds <= HEADER_TIMEOUT + BUSY, (name, seconds))
 
     def test_client_that_hangs_up(self):
         """Its probe is given up at once: nobody will read the answer."""
@@ -424,9 +423,9 @@ class Hostile(HttpCase):
                     if reset:
                         one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                     one.close()
-                # The probes have 20 s.
-                peers.wait_until(lambda: quiet.open == 0, "the probe goes on", 3)
-                self.assertEqual(self.exporter.own("probes_in_flight"), 0)
+                # The probes have 60 s.
+                peers.wait_until(lambda: quiet.open == 0, "the probe goes on")
+                peers.wait_until(lambda: self.exporter.own("probes_in_flight") == 0, "still in flight")
         peers.wait_until(lambda: self.exporter.descriptors() <= before, "descriptors are left open")
 
     def test_client_that_hangs_up_behind_a_byte(self):
@@ -440,7 +439,7 @@ class Hostile(HttpCase):
         time.sleep(0.3)
         self.assertEqual(quiet.open, 1)
         connection.close()
-        peers.wait_until(lambda: quiet.open == 0, "the probe goes on", 4)
+        peers.wait_until(lambda: quiet.open == 0, "the probe goes on")
 
     def test_hang_up_while_another_thread_is_asked(self):
         """What is waited for of another loop or of a worker must not be reached by the client's end."""
@@ -508,7 +507,7 @@ class Idle(ExporterCase):
             self.assertLess(held, MOST_KIB_OF_ONE * count)
         answer = exporter.probe(server.target, "plain")
         self.assert_exposed(answer.metrics, OK)
-        self.assertLess(answer.seconds, 5)
+        self.assertLess(answer.seconds, BUSY)
         self.assertEqual(exporter.get("/-/ready").status, 200)
         # They are closed, sooner or later by the exporter itself.
         for one in connections[count // 2:]:

@@ -12,11 +12,11 @@ import unittest
 import peers
 from exporter import Exporter, ExporterCase, Listener, server_context, silent, talking
 from http_client import PATIENCE
-from probe import CRITICAL, OK, SANITIZED, STATES, UNKNOWN, WARNING, ScriptedServer
+from probe import BUSY, CRITICAL, OK, STATES, UNKNOWN, WARNING, ScriptedServer
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
 # What the clock of a busy machine may add to a deadline.
-SLACK = 3 if SANITIZED else 1.5
+SLACK = BUSY
 
 
 class OtherOutcomes(ExporterCase):
@@ -51,7 +51,7 @@ class OtherOutcomes(ExporterCase):
         return server
 
     def test_refused_connection(self):
-        (port,) = peers.free_ports(1)
+        port = peers.closed_port()
         metrics = self.probe(f"127.0.0.1:{port}", "plain", CRITICAL, ("connect", "connection_refused"))
         self.assertEqual(set(metrics.by("probe_smtp_step_reply_code", "step").values()), {0})
 
@@ -246,16 +246,22 @@ class Turns(ExporterCase):
         answers, seconds = self.at_once(exporter, server.target, 5)
         # In the order of time: what the server still has open when it has said goodbye is its own affair.
         self.assertGreaterEqual(seconds, 5 * self.PAUSE)
+        steps = 0
         for answer in answers:
             metrics = self.assert_exposed(answer.metrics, OK)
-            # The wait for its turn is in no step.
             durations = metrics.by("probe_smtp_step_duration_seconds", "step")
-            self.assertLess(sum(durations.values()), 2 * self.PAUSE + SLACK / 3)
-            self.assertTrue(self.PAUSE * 0.9 < durations["banner"] < 2 * self.PAUSE, durations)
+            self.assertGreater(durations["banner"], self.PAUSE * 0.9)
+            steps += sum(durations.values())
+        # The wait for its turn is in no step: as probes come one after the other, so do their steps. With the waits it
+        # would be three times as much.
+        self.assertLess(steps, 1.2 * seconds)
 
     def test_as_many_as_configured(self):
         for most, count in ((2, 6), (0, 6)):
-            server = Listener(talking(pause=self.PAUSE))
+            # It answers nobody before as many are there as may be.
+            server = Listener(lambda one, wanted=most or count: (
+                peers.wait_until(lambda: server.most >= wanted, "not so many at once"),
+                talking(pause=self.PAUSE)(one)))
             self.addCleanup(server.close)
             exporter = self.start(config=self.config(f"max_probes_per_host: {most}"))
             answers, seconds = self.at_once(exporter, server.target, count)
@@ -265,14 +271,17 @@ class Turns(ExporterCase):
             self.assertGreaterEqual(seconds, count / (most or count) * self.PAUSE)
 
     def test_other_ports_do_not_wait(self):
-        servers = [Listener(talking(pause=1)) for _ in range(4)]
+        # None of them answers before all are probed.
+        def together(connection):
+            peers.wait_until(lambda: all(one.taken for one in servers), "not all at once")
+            talking()(connection)
+
+        servers = [Listener(together) for _ in range(4)]
         for one in servers:
             self.addCleanup(one.close)
         exporter = self.start(config=self.config())
-        began = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda one: exporter.probe(one.target, "plain"), servers))
-        self.assertLess(time.monotonic() - began, 3)
         for answer in answers:
             self.assert_exposed(answer.metrics, OK)
 
@@ -291,7 +300,7 @@ class Turns(ExporterCase):
             self.assertEqual(set(metrics.by("probe_smtp_step_duration_seconds", "step").values()), {0})
             self.assert_clean(metrics.text)
         # Whoever hangs up makes room.
-        peers.wait_until(lambda: server.open == 0, "the probe of a client that went goes on", 5)
+        peers.wait_until(lambda: server.open == 0, "the probe of a client that went goes on")
         self.assertEqual(exporter.own("probe_failures_total", module="hasty", step="resolve",
                                       reason="probe_rejected"), 1)
 
@@ -360,7 +369,7 @@ class SelfMetrics(ExporterCase):
     def test_counted(self):
         server = ScriptedServer(*(TRANSCRIPTS / f"{name}.txt" for name in ("plain", "banner-421-rate", "banner-554")))
         self.addCleanup(server.stop)
-        (closed,) = peers.free_ports(1)
+        closed = peers.closed_port()
         exporter = self.start(config="modules: {plain: {helo: probe.test, tls: {mode: off}}}\n")
         fresh = exporter.metrics()
         self.assert_clean(fresh.text)

@@ -73,7 +73,7 @@ class ScrapedCase(ExporterCase):
             config = config.replace(word, str(value))
         cls.exporter = Exporter(config=config)
         cls.addClassCleanup(cls.exporter.kill)
-        (closed,) = peers.free_ports(1)
+        closed = peers.closed_port()
         # target -> module and what is expected
         cls.targets = {f"127.0.0.1:{cls.server.ports[script[0]]}": script[1:] for script in SCRIPTED}
         cls.targets[f"127.0.0.1:{closed}"] = ("plain", CRITICAL, "connect", "connection_refused", 0)

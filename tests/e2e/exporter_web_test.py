@@ -1,6 +1,7 @@
 """The exporter behind --web.config.file: TLS with certificates that change, client certificates, passwords, headers."""
 
 import base64
+import concurrent.futures
 import crypt
 import json
 import os
@@ -13,7 +14,7 @@ import urllib.parse
 import peers
 from exporter import ExporterCase, Listener, silent, talking
 from exposition import EXPOSITION, promtool
-from probe import OK, SANITIZED
+from probe import BUSY, OK, environment
 
 ROOT = pathlib.Path(os.environ["TRANSCRIPTS"]).parents[1]
 USERS = {"alice": "correct horse", "bob": "p\u00e4ss:w\u00f6rd"}
@@ -123,7 +124,7 @@ class Tls(WebCase):
                     self.assertEqual(connection.request("/-/healthy").status, 200)
                     return shown(connection) != shown(early)
 
-            peers.wait_until(rotated, "the old certificate is shown", 5)
+            peers.wait_until(rotated, "the old certificate is shown")
             self.assertEqual(early.request("/-/healthy").status, 200)
         # A bad pair: the last good one serves on, or nobody is served; it does not end.
         pair["key"].write_text("no key\n")
@@ -134,7 +135,7 @@ class Tls(WebCase):
             pass
         self.assertIsNone(exporter.process.poll())
         put("server")
-        peers.wait_until(lambda: self.get(exporter).status == 200, "does not come back", 5)
+        peers.wait_until(lambda: self.get(exporter).status == 200, "does not come back")
 
     def test_client_certificate(self):
         ca = str(self.certificates / "ca.pem")
@@ -151,10 +152,29 @@ class Tls(WebCase):
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.get(given, context=self.context("self-signed"))
 
+    def test_system_authorities_verify_clients(self):
+        """Where no client_ca_file is given; SSL_CERT_FILE says which they are."""
+        exporter = self.serve({"tls_server_config": self.tls(client_auth_type="RequireAndVerifyClientCert")},
+                              env=environment(SSL_CERT_FILE=str(self.certificates / "ca.pem")))
+        self.assertEqual(self.get(exporter, context=self.context("client")).status, 200)
+        for name in (None, "self-signed"):
+            with self.subTest(name), self.assertRaises((ssl.SSLError, ConnectionError)):
+                self.get(exporter, context=self.context(name))
+        # Those of this machine have signed none of ours.
+        exporter = self.serve({"tls_server_config": self.tls(client_auth_type="VerifyClientCertIfGiven")})
+        self.assertEqual(self.get(exporter).status, 200)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.get(exporter, context=self.context("client"))
+
+    def test_settings_without_a_certificate_are_plain_http(self):
+        exporter = self.serve({"tls_server_config": {"min_version": "TLS13", "curve_preferences": ["X25519"],
+                                                     "cert_file": "", "key_file": ""}}, scheme="http")
+        self.assertEqual(exporter.get("/-/healthy").status, 200)
+
     def test_handshakes_that_hang(self):
         """Hold up nobody, and are ended."""
         exporter = self.serve({"tls_server_config": self.tls()})
-        hanging = [exporter.connect(seconds=30) for _ in range(50)]
+        hanging = [exporter.connect(seconds=60) for _ in range(50)]
         for one in hanging:
             self.addCleanup(one.close)
         hanging[0].send(b"\x16\x03\x01")
@@ -162,14 +182,14 @@ class Tls(WebCase):
         began = time.monotonic()
         self.assertTrue(hanging[0].closed())
         self.assertTrue(hanging[1].closed())
-        self.assertLess(time.monotonic() - began, 20)
+        self.assertLess(time.monotonic() - began, 10 + BUSY)  # the handshake has ten
 
     def test_hang_up_ends_the_probe(self):
         """close_notify is an alert of its own in TLS 1.2 and hidden in 1.3; the end of TCP is behind it."""
         quiet = Listener(silent)
         self.addCleanup(quiet.close)
         exporter = self.serve({"tls_server_config": self.tls()},
-                              config="modules: {plain: {tls: {mode: off}, timeout: 20s}}\n")
+                              config="modules: {plain: {tls: {mode: off}, timeout: 60s}}\n")
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             with self.subTest(version):
                 context = self.context(minimum_version=version, maximum_version=version)
@@ -182,7 +202,7 @@ class Tls(WebCase):
                 except (ssl.SSLError, OSError):
                     pass  # the exporter's own close_notify is not there yet
                 connection.close()
-                peers.wait_until(lambda: quiet.open == 0, "the probe goes on", 5)
+                peers.wait_until(lambda: quiet.open == 0, "the probe goes on", BUSY)
 
 
 class Passwords(WebCase):
@@ -208,28 +228,43 @@ class Passwords(WebCase):
             self.assertNotIn(secret, log)
 
     def test_time_tells_no_names(self):
-        """A user that there is not takes as long as a wrong password."""
+        """A user that there is not takes as long as a wrong password, by the exporter's processor time."""
         users = {"alice": bcrypt("correct horse", rounds=10)}
         exporter = self.serve({"basic_auth_users": users})
 
-        def median(user):
-            times = sorted(exporter.get("/-/healthy", headers=basic(user, f"wrong{at}")).seconds for at in range(7))
-            return times[3]
+        def spent(user):
+            before = peers.cpu_seconds(exporter.process.pid)
+            for at in range(7):
+                self.assertEqual(exporter.get("/-/healthy", headers=basic(user, f"wrong{at}")).status, 401)
+            return peers.cpu_seconds(exporter.process.pid) - before
 
-        known, unknown = median("alice"), median("nobody")
-        self.assertGreater(known, 0.01)
+        known, unknown = spent("alice"), spent("nobody")
+        self.assertGreater(known, 0.05)
         self.assertTrue(0.33 < unknown / known < 3, (known, unknown))
+
+    def test_invented_names_hold_up_nobody(self):
+        """However expensive one user's hash is: at a cost of 18 each check would take half a minute."""
+        expensive = "$2y$18$" + bcrypt("whatever")[7:]
+        exporter = self.serve({"basic_auth_users": {"alice": bcrypt("correct horse"), "bob": expensive}})
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            strangers = [pool.submit(exporter.get, "/-/healthy", headers=basic(f"nobody{at}", "x")) for at in range(3)]
+            answer = exporter.get("/-/healthy", headers=basic("alice", "correct horse"))
+            self.assertEqual(answer.status, 200)
+            self.assertLess(answer.seconds, BUSY)
+            self.assertEqual([one.result().status for one in strangers], [401] * 3)
 
     def test_hashing_holds_up_nobody(self):
         """A few hundred good requests cost one hash, and a slow one stops no other."""
         users = {"alice": bcrypt("correct horse", rounds=12)}
         exporter = self.serve({"basic_auth_users": users})
         headers = basic("alice", "correct horse")
+        idle = peers.cpu_seconds(exporter.process.pid)
         self.assertEqual(exporter.get("/-/healthy", headers=headers).status, 200)
-        began = time.monotonic()
+        one_hash = peers.cpu_seconds(exporter.process.pid) - idle
+        self.assertGreater(one_hash, 0.05)
         for _ in range(100):
             self.assertEqual(exporter.get("/-/healthy", headers=headers).status, 200)
-        self.assertLess(time.monotonic() - began, 5 if not SANITIZED else 20)
+        self.assertLess(peers.cpu_seconds(exporter.process.pid) - idle, 25 * one_hash)
 
     def test_with_tls(self):
         exporter = self.serve({"tls_server_config": self.tls(), "basic_auth_users": self.users})
@@ -240,7 +275,7 @@ class Passwords(WebCase):
         exporter = self.serve({"basic_auth_users": self.users})
         self.web_file.write_text(json.dumps({"basic_auth_users": {"carol": bcrypt("third")}}))
         peers.wait_until(lambda: exporter.get("/-/healthy", headers=basic("carol", "third")).status == 200,
-                         "carol is not known", 5)
+                         "carol is not known")
         self.assertEqual(exporter.get("/-/healthy", headers=basic("alice", USERS["alice"])).status, 401)
 
 
@@ -257,6 +292,27 @@ class Headers(WebCase):
             for name, value in wanted.items():
                 self.assertEqual(answer.header(name), value, path)
         self.assertEqual(exporter.get("/metrics").header("content-type"), EXPOSITION)
+
+
+class RateLimit(WebCase):
+
+    def limited(self, text):
+        """Not by promtool, for that of Debian does not know rate_limit."""
+        return self.start("--web.config.file", self.file("limited.yml", text), scheme="https")
+
+    def test_burst(self):
+        exporter = self.limited("rate_limit: {interval: 1h, burst: 2}\n")
+        self.assertEqual([exporter.get("/-/healthy").status for _ in range(4)], [200, 200, 429, 429])
+
+    def test_no_burst_is_no_request(self):
+        for text in ("rate_limit: {interval: 1s, burst: 0}\n", "rate_limit: {interval: 1s}\n"):
+            exporter = self.limited(text)
+            for path in ("/-/healthy", "/metrics"):
+                self.assertEqual(exporter.get(path).status, 429)
+
+    def test_no_interval_is_no_limit(self):
+        exporter = self.limited("rate_limit: {interval: 0, burst: 0}\n")
+        self.assertEqual({exporter.get("/-/healthy").status for _ in range(20)}, {200})
 
 
 class File(WebCase):

@@ -18,18 +18,13 @@ import unittest
 import namespaces
 import peers
 from exporter import EXPORTER, Exporter, ExporterCase, Listener, silent, talking
-from probe import CHECK, CRITICAL, OK, SANITIZED, UNKNOWN, ScriptedServer, environment, run
+from http_client import PATIENCE
+from probe import BUSY, CHECK, CRITICAL, OK, SANITIZED, UNKNOWN, ScriptedServer, environment, run
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
 LACKING = namespaces.missing()
-SLACK = 3 if SANITIZED else 1
 PLAIN = "max_probes_per_host: 0\nmodules: {plain: {tls: {mode: off}, timeout: 2s}}\n"
 SIGPIPE_BIT = 1 << (signal.SIGPIPE - 1)
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def connections_to(port):
@@ -105,7 +100,9 @@ class FewDescriptors(FaultCase):
     def test_exporter(self):
         server = self.peer()
         exporter, client, relieve = self.starved()
-        for target, step in ((server.target, "connect"), (f"localhost:{server.port}", "resolve")):
+        # localhost needs no descriptor to be resolved (RFC 6761).
+        for target, step in ((server.target, "connect"), (f"localhost:{server.port}", "connect"),
+                             (f"mx.invalid:{server.port}", "resolve")):
             answer = client.request(f"/probe?target={target}&module=plain")
             self.assert_exposed(answer.metrics, UNKNOWN, (step, "local_error"))
         self.assertEqual(server.taken, [])
@@ -113,9 +110,9 @@ class FewDescriptors(FaultCase):
         with concurrent.futures.ThreadPoolExecutor(20) as pool:
             waiting = [pool.submit(exporter.probe, server.target, "plain") for _ in range(20)]
             time.sleep(0.3)
-            before, lines = cpu_seconds(exporter.process.pid), len(exporter.lines)
+            before, lines = peers.cpu_seconds(exporter.process.pid), len(exporter.lines)
             time.sleep(2)
-            spent, said = cpu_seconds(exporter.process.pid) - before, len(exporter.lines) - lines
+            spent, said = peers.cpu_seconds(exporter.process.pid) - before, len(exporter.lines) - lines
             print(f"descriptors used up: {spent / 2:.1%} of a core, {said / 2:.0f} lines of log a second")
             self.assertLess(spent, 0.2)
             self.assertLessEqual(said, 30)
@@ -126,7 +123,7 @@ class FewDescriptors(FaultCase):
             for one in waiting:
                 self.assert_exposed(one.result().metrics, OK)
         self.assertEqual(exporter.own("probes_in_flight"), 0)
-        self.assertEqual(exporter.own("probes_total"), 22)
+        self.assertEqual(exporter.own("probes_total"), 23)
 
     def test_exporter_in_between(self):
         """Some find a descriptor, others do not: each is answered for what it got."""
@@ -229,12 +226,12 @@ class Output(FaultCase):
         with open("/dev/full", "wb") as full:
             for stdout in (full, closed):
                 done = subprocess.run([EXPORTER, "--once", server.target], stdin=subprocess.DEVNULL, stdout=stdout,
-                                      stderr=subprocess.PIPE, text=True, timeout=30, env=environment(), check=False)
+                                      stderr=subprocess.PIPE, text=True, timeout=60, env=environment(), check=False)
                 self.assertEqual(done.returncode, UNKNOWN)
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
                 self.assertIn("cannot print the metrics", done.stderr)
         without = subprocess.run(["/bin/sh", "-c", 'exec "$@" >&-', "sh", EXPORTER, "--once", server.target],
-                                 stderr=subprocess.PIPE, text=True, timeout=30, env=environment(), check=False)
+                                 stderr=subprocess.PIPE, text=True, timeout=60, env=environment(), check=False)
         self.assertEqual(without.returncode, UNKNOWN)
         # Nor did the metrics go to another descriptor.
         self.assertNotIn("probe_success", without.stderr)
@@ -244,7 +241,7 @@ class Output(FaultCase):
         reading, closed = os.pipe()
         os.close(reading)
         self.addCleanup(os.close, closed)
-        (bad,) = peers.free_ports(1)
+        bad = peers.closed_port()
         with open("/dev/full", "wb") as full:
             for stderr in (full, closed):
                 (port,) = peers.free_ports(1)
@@ -259,7 +256,7 @@ class Output(FaultCase):
                 for _ in range(50):
                     self.assertEqual(known.probe(f"127.0.0.1:{bad}").metrics.failure, ("connect", "connection_refused"))
                 process.send_signal(signal.SIGTERM)
-                self.assertEqual(process.wait(10), 0)
+                self.assertEqual(process.wait(60), 0)
 
 
 class Signals(FaultCase):
@@ -285,7 +282,7 @@ class Signals(FaultCase):
                                      stderr=subprocess.PIPE, env=environment())
             time.sleep(delay / 1000 * (20 if SANITIZED else 1))
             child.send_signal(signal.SIGTERM)
-            out, err = child.communicate(timeout=10)
+            out, err = child.communicate(timeout=60)
             self.assertEqual(err, b"")
             self.assertIn(child.returncode, (-signal.SIGTERM, OK, UNKNOWN))
             # A sanitizer has work between the line and the end.
@@ -301,7 +298,7 @@ class Signals(FaultCase):
                                        env=environment())
             time.sleep(delay / 1000 * (10 if SANITIZED else 1))
             process.send_signal(signal.SIGTERM)
-            log = process.communicate(timeout=20)[1]
+            log = process.communicate(timeout=60)[1]
             self.assertIn(process.returncode, (0, -signal.SIGTERM), log)
 
     def test_exporter_at_any_moment(self):
@@ -310,29 +307,31 @@ class Signals(FaultCase):
         server = self.peer()
         for number in range(8):
             exporter = self.start(config=PLAIN)
-            stop = threading.Event()
+            stop, answered = threading.Event(), threading.Event()
 
-            def scrape(at=exporter, ended=stop):
+            def scrape(at=exporter, ended=stop, first=answered):
                 answers = []
                 while not ended.is_set():
                     target = random.choice((server, server, slow, hanging)).target
                     try:
                         answers.append(at.probe(target, "plain").status)
+                        first.set()
                     except (ConnectionError, ValueError):  # dropped before a byte was said
                         answers.append(0)
                 return answers
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 running = [pool.submit(scrape) for _ in range(8)]
-                time.sleep(0.05 * (number + 1))
+                self.assertTrue(answered.wait(PATIENCE))
+                time.sleep(0.05 * number)
                 began = time.monotonic()
                 for _ in range(number % 3):
                     exporter.signal(signal.SIGHUP)
                 exporter.signal(signal.SIGTERM)
-                self.assertEqual(exporter.wait(10 + SLACK), 0, exporter.log())
+                self.assertEqual(exporter.wait(60), 0, exporter.log())
                 seconds = time.monotonic() - began
                 stop.set()
                 statuses = [status for one in running for status in one.result()]
-            self.assertLessEqual(seconds, 2 + 2 + SLACK)  # the deadline, and the answers' time
+            self.assertLessEqual(seconds, 2 + 2 + BUSY)  # the deadline, and the answers' time
             self.assertLessEqual(set(statuses), {200, 503, 0})
             self.assertIn(200, statuses)
             self.assertNotIn("level=error", exporter.log())
@@ -344,7 +343,7 @@ class Storm(FaultCase):
     def test_beyond_the_cap(self):
         cap, count = 50, 300
         hanging = self.peer(silent)
-        deadline = 10 if SANITIZED else 7  # time for all of them to come
+        deadline = 40 if SANITIZED else 15  # time for all of them to come
         exporter = self.start("--probe.max-in-flight", cap, config=PLAIN.replace("2s", f"{deadline}s"))
         with concurrent.futures.ThreadPoolExecutor(count) as pool, exporter.connect() as client:
             running = [pool.submit(exporter.probe, hanging.target, "plain") for _ in range(count)]
@@ -352,7 +351,7 @@ class Storm(FaultCase):
             for path in ("/metrics", "/-/healthy", "/-/ready", "/"):
                 answer = client.request(path)
                 self.assertEqual(answer.status, 200)
-                self.assertLess(answer.seconds, 0.5 * SLACK)
+                self.assertLess(answer.seconds, BUSY)
             answers = [one.result() for one in running]
         self.assertEqual(hanging.most, cap)
         served = [one for one in answers if one.status == 200]
@@ -363,7 +362,7 @@ class Storm(FaultCase):
             self.assertEqual(one.header("retry-after"), "1")
         for one in served:
             self.assert_exposed(one.metrics, CRITICAL, ("banner", "timeout"))
-            self.assertLess(one.seconds, deadline + SLACK)
+            self.assertLess(one.seconds, deadline + BUSY)
         self.assertEqual(exporter.own("probes_rejected_total"), count - cap)
         self.assertEqual(exporter.own("probes_total"), cap)
         self.assertEqual(exporter.own("probes_in_flight"), 0)
@@ -375,13 +374,15 @@ class Storm(FaultCase):
         exporter = self.start(config="modules: {plain: {tls: {mode: off}, timeout: 1s}}\n")
         with concurrent.futures.ThreadPoolExecutor(50) as pool:
             running = [pool.submit(exporter.probe, hanging.target, "plain") for _ in range(50)]
-            most = 0
+            most = last = 0
             while not all(one.done() for one in running):
-                most = max(most, connections_to(hanging.port))
+                # The kernel's table is read in pieces: one that ends meanwhile may be seen beside the next, but once.
+                now = connections_to(hanging.port)
+                most, last = max(most, min(last, now)), now
                 time.sleep(0.002)
             answers = [one.result() for one in running]
         self.assertEqual(most, 1)
         failures = [one.metrics.failure for one in answers]
         self.assertLessEqual(set(failures), {("banner", "timeout"), ("resolve", "probe_rejected")})
         self.assertIn(("banner", "timeout"), failures)
-        self.assertLess(max(one.seconds for one in answers), 1 + SLACK)
+        self.assertLess(max(one.seconds for one in answers), 1 + BUSY)

@@ -99,9 +99,9 @@ def flood_in_reply(channel, code):
 
 
 def injected_apart(connection, _mode, _context):
-    """Plaintext in a segment of its own, a moment after the 220 and before any ServerHello."""
+    """Plaintext in a segment of its own, after the 220 was read and before any ServerHello."""
     reach_handshake(connection, STARTTLS)
-    time.sleep(0.02)
+    connection.recv(1, socket.MSG_PEEK)  # the ClientHello
     connection.sendall(b"250 AUTH PLAIN\r\n")
     drain(connection)
 

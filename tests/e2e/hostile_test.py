@@ -245,7 +245,10 @@ class HostileServers(ExporterCase):
             trial, line, kind, again = self.late.get()
             # Where others keep the processors busy, late is as late as they make it.
             slack = SLACK * max(1.0, os.getloadavg()[0] / os.cpu_count())
-            seconds = min(again() for _ in range(3))
+            seconds = again()
+            for _ in range(9):  # what is late by itself is late every time
+                if seconds > trial.limit + slack:
+                    seconds = min(seconds, again())
             line.seconds = max(line.seconds, seconds)
             if seconds > trial.limit + slack:
                 line.failures.append(({kind}, f"{trial.name} {kind}: {seconds:.3f} s, allowed {trial.limit} s"))
@@ -369,7 +372,7 @@ class HostileServers(ExporterCase):
             for _, words in line.failures:
                 with self.subTest(line.row.id):
                     self.fail(words)
-        self.assertEqual([line.row.id for line in lines], [f"H{number}" for number in range(1, 60)])
+        self.assertEqual([line.row.id for line in lines], [f"H{number}" for number in range(1, 67)])
         for exporter in every:
             self.assertEqual(Strict(exporter.get("/").text).strange, [])
             self.assert_log(exporter.log())

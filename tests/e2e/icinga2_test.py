@@ -242,7 +242,7 @@ class Checks(Served):
         return ('object Host "many.test" {\n  check_command = "dummy"\n  enable_active_checks = false\n'
                 '  address = "127.0.0.1"\n  vars.smtp_probe_fqdn = "of.the.host"\n'
                 f'  vars.smtp["mail"] = {{ port = {port}, from = "", "to" = "postmaster@example.net", starttls = false,\n'
-                '    certificate = null, tls_verify = "off" }\n'
+                '    certificate = null, tls_verify = "off", tls_name = null }\n'
                 f'  vars.smtp["no relay"] = {{ probe = "no-relay", port = {port}, "to" = "unknown@example.net" }}\n}}\n')
 
     def result(self, name):

@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.parse
 
+HELD = []  # sockets that reserve a port until this process ends
 FAKE_SERVER = os.environ.get("SMTP_FAKE_SERVER", "")
 
 
@@ -28,23 +29,65 @@ def missing(*programs):
     return f"not installed: {' '.join(lacking)}" if lacking else None
 
 
+def reserve(port):
+    """Whether the port is now this process' alone among those that ask here, as long as it lives: tests run side by
+    side, and a server binds its port later than it is chosen."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0smtp-probe-test-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    HELD.append(mark)
+    return True
+
+
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens on. They lie below those that the kernel gives to clients: one of
-    these could be taken by the next test's connection before the server has bound it."""
-    held = []
+    """Ports of 127.0.0.1 for servers that cannot be given port 0. They lie below those that the kernel gives to
+    clients: one of these could be taken by the next test's connection before the server has bound it."""
+    ports = []
     for port in random.sample(range(20000, 32000), 12000):
-        one = socket.socket()
-        try:
-            one.bind(("127.0.0.1", port))
-            held.append(one)
-        except OSError:
-            one.close()
-        if len(held) == count:
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if reserve(port):
+            ports.append(port)
+        if len(ports) == count:
             break
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
     return ports
+
+
+def closed_port():
+    """A port of every local address that refuses connections as long as this process lives: it is bound, so that nobody
+    else gets it, and nobody listens there."""
+    try:
+        one = socket.socket(socket.AF_INET6)
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        one.bind(("::", 0))
+    except OSError:  # no IPv6 here
+        one = socket.socket()
+        one.bind(("0.0.0.0", 0))
+    HELD.append(one)
+    return one.getsockname()[1]
+
+
+def cpu_seconds(pid):
+    """What the process has used until now; in steps of 10 ms."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def open_files(pid):
+    """What the process has open, by name. It may open and close files meanwhile: one that is gone is left out."""
+    names = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            names.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except FileNotFoundError:
+            continue
+    return names
 
 
 def listens(port):

@@ -11,13 +11,11 @@ import sys
 import time
 
 import peers
-from probe import CHECK, CRITICAL, OK, SANITIZED, UNKNOWN, WARNING, ProbeCase, ScriptedServer, environment, run
+from probe import BUSY, CHECK, CRITICAL, OK, SANITIZED, UNKNOWN, WARNING, ProbeCase, ScriptedServer, environment, run
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
 MOST_RESIDENT_KIB = 12 * 1024
 SECRET = "hunter2-Xyzzy"
-# A start under a sanitizer takes a while, and is no part of the check's own clock.
-START = 3 if SANITIZED else 0.5
 
 
 class SilentServer:
@@ -145,13 +143,16 @@ class WhatOthersSee(ProbeCase):
 
     def test_nothing_is_left_open(self):
         child = self.hanging("-S", "-vv")
-        names = [os.readlink(f"/proc/{child.pid}/fd/{one}") for one in os.listdir(f"/proc/{child.pid}/fd")]
-        self.assertEqual(len([name for name in names if name.startswith("socket:")]), 1, names)
+
+        def sockets():
+            return [name for name in peers.open_files(child.pid) if name.startswith("socket:")]
+        # The connection is there as soon as the kernel has made it: what was open for it may be closed later.
+        peers.wait_until(lambda: len(sockets()) == 1, "more than the connection stays open")
 
     def test_ends_by_a_signal(self):
         child = self.hanging()
         child.send_signal(signal.SIGTERM)
-        self.assertEqual(child.wait(10), -signal.SIGTERM)
+        self.assertEqual(child.wait(60), -signal.SIGTERM)
 
 
 class Secrets(ProbeCase):
@@ -182,29 +183,29 @@ class Streams(ProbeCase):
 
     def test_output_that_nobody_takes_is_unknown(self):
         with open("/dev/full", "w", encoding="ascii") as full:
-            done = subprocess.run(self.arguments, stdout=full, stderr=subprocess.PIPE, timeout=20, env=environment())
+            done = subprocess.run(self.arguments, stdout=full, stderr=subprocess.PIPE, timeout=60, env=environment())
         self.assertEqual((done.returncode, done.stderr), (UNKNOWN, b""))
 
     def test_closed_output(self):
         done = subprocess.run(["/bin/sh", "-c", 'exec "$@" >&-', "sh", *self.arguments], stderr=subprocess.PIPE,
-                              timeout=20, env=environment())
+                              timeout=60, env=environment())
         self.assertEqual((done.returncode, done.stderr), (UNKNOWN, b""))
 
     def test_reader_that_went_away(self):
         reading, writing = os.pipe()
         os.close(reading)
-        done = subprocess.run(self.arguments, stdout=writing, stderr=subprocess.PIPE, timeout=20, env=environment())
+        done = subprocess.run(self.arguments, stdout=writing, stderr=subprocess.PIPE, timeout=60, env=environment())
         os.close(writing)
         self.assertEqual((done.returncode, done.stderr), (UNKNOWN, b""))
 
     def test_closed_input(self):
         done = subprocess.run(["/bin/sh", "-c", 'exec "$@" <&-', "sh", *self.arguments], capture_output=True,
-                              timeout=20, env=environment())
+                              timeout=60, env=environment())
         self.assertEqual((done.returncode, done.stdout[:10]), (OK, b"SMTP OK - "))
 
     def test_all_standard_streams_closed(self):
         # The probe's socket must not become descriptor 1 and get the result line.
-        done = subprocess.run(["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *self.arguments], timeout=20,
+        done = subprocess.run(["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *self.arguments], timeout=60,
                               env=environment())
         self.assertEqual(done.returncode, UNKNOWN)
         said = [line.split("C: ", 1)[1] for line in self.server.log().splitlines() if " C: " in line]
@@ -225,8 +226,8 @@ class Time(ProbeCase):
                 outcome = self.run_clean(*self.target, *options)
                 self.assertEqual(outcome.code, state, outcome.out)
                 self.assertTrue(outcome.text.startswith(f"SMTP {word} - banner: "), outcome.out)
-                self.assertTrue(0.95 <= outcome.seconds <= 1 + START, outcome.seconds)
-                self.assertRegex(outcome.perfdata["time"], r"^(0\.9\d+|[12]\.\d+)s;;;0\.000000$")
+                self.assertTrue(0.95 <= outcome.seconds <= 1 + BUSY, outcome.seconds)
+                self.assertRegex(outcome.perfdata["time"], r"^(0\.9|[1-9]\d*\.)\d+s;;;0\.000000$")
 
     def test_a_full_accept_queue(self):
         listener = socket.create_server(("127.0.0.1", 0), backlog=0)
@@ -242,7 +243,7 @@ class Time(ProbeCase):
         outcome = self.run_clean("-H", "127.0.0.1", "-p", port, "-t", "1")
         self.assertEqual(outcome.code, CRITICAL, outcome.out)
         self.assertRegex(outcome.text, r"^SMTP CRITICAL - (connect|banner): ")
-        self.assertLessEqual(outcome.seconds, 1 + START)
+        self.assertLessEqual(outcome.seconds, 1 + BUSY)
 
     def test_a_drip_does_not_push_the_limit(self):
         server = ScriptedServer(TRANSCRIPTS / "drip-for-ever.txt")
@@ -250,7 +251,7 @@ class Time(ProbeCase):
         outcome = self.run_clean("-H", "127.0.0.1", "-p", server.ports["drip-for-ever"], "-t", "1")
         self.assertEqual(outcome.code, CRITICAL)
         self.assertTrue(outcome.text.startswith("SMTP CRITICAL - banner: "), outcome.out)
-        self.assertLessEqual(outcome.seconds, 1 + START)
+        self.assertLessEqual(outcome.seconds, 1 + BUSY)
 
     def test_nothing_is_said_before_the_banner(self):
         run(*self.target, "-t", "1")
@@ -297,7 +298,7 @@ class Surroundings(ProbeCase):
         by_path = self.run_clean("--extra-opts=mail", env=environment(NAGIOS_CONFIG_PATH=f"/nonexistent:{self.folder}"))
         self.assertEqual(by_path.code, OK, by_path.out)
         # The command line beats the file, wherever it stands.
-        closed = peers.free_ports(1)[0]
+        closed = peers.closed_port()
         for words in ((f"-p{closed}", f"--extra-opts=mail@{ini}"), (f"--extra-opts=mail@{ini}", f"-p{closed}")):
             self.assertEqual(self.run_clean(*words).code, CRITICAL)
 

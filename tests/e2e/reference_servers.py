@@ -30,7 +30,7 @@ class Servers:
         self.socket = pathlib.Path(self.folder.name, "lmtp")
         self.local = ScriptedServer("--mail", options=("--listen", f"unix:{self.socket}"))
         self.ca = self.scripted.certificates / "ca.pem"
-        (self.closed,) = peers.free_ports(1)
+        self.closed = peers.closed_port()
         self.secret = pathlib.Path(self.folder.name, "secret")
         self.secret.write_text("secret")
 

@@ -34,7 +34,7 @@ def explained(code):
     # The check's sentences begin in a line of their own, at `with`, `at`, `as`, `the`.
     sentences = []
     for line in parts["the check"]:
-        begins = re.match(r"(?:with |as the |at the banner |at quit: |the state |over TLS: |at ehlo HELO is tried|\d{3}(?:, \d{3})*: )", line)
+        begins = re.match(r"(?:with |as the |at the banner |at quit: |the state |over TLS: |at ehlo and ehlo_tls HELO is tried|\d{3}(?:, \d{3})*: )", line)
         if begins or not sentences:
             sentences.append(line)
         else:

@@ -52,7 +52,7 @@ class ExitCodes(ProbeCase):
     def test_every_step_has_the_documented_one(self):
         codes = documented_codes()
         arguments = {step: self.options(name) for step, name in REFUSALS.items()}
-        arguments["connect"] = ["-H", "127.0.0.1", "-p", peers.free_ports(1)[0]]
+        arguments["connect"] = ["-H", "127.0.0.1", "-p", peers.closed_port()]
         arguments["resolve"] = ["-H", "no-such-host.invalid", "-t", "2"]
         self.assertEqual(set(codes), set(arguments))
         for step, words in arguments.items():

@@ -160,7 +160,15 @@ class Soak:
             self.bad_reloads += 1
         if by_signal:
             self.exporter.signal(signal.SIGHUP)
-            await asyncio.sleep(0.5)  # before the file is another
+            # Before the file is another.
+            await asyncio.sleep(0.5)
+            end = time.monotonic() + PATIENCE
+            while time.monotonic() < end:
+                _, text = await self.client.request("/metrics")
+                if Exposition(text).value("smtp_probe_exporter_config_last_reload_successful") == good:
+                    return
+                await asyncio.sleep(0.1)
+            self.complain(f"SIGHUP, a {'good' if good else 'bad'} file: not read")
             return
         status, body = await self.client.request("/-/reload", "POST")
         if status != (200 if good else 500):

@@ -49,7 +49,7 @@ class Servers:
             if OWN_PORT not in text and not NOT_IN_YAML.keys() & dict(settings(path, "plan:")).keys():
                 self.paths.append(path)
         self.vanishing = Responder(BUILD, "--silent")
-        self.closed = peers.free_ports(1)[0]
+        self.closed = peers.closed_port()
         self.running = []
         self.scripted = None
         self.start()

@@ -12,7 +12,7 @@ import time
 import peers
 from exporter import Listener
 from probe import CRITICAL, OK, SANITIZED, UNKNOWN, WARNING, ScriptedServer, environment, run
-from watching import BUSY, GONE, GOOD, HEADING, LINE, PATIENCE, WatchCase, answering
+from watching import BUSY, GONE, GOOD, HEADING, LINE, PATIENCE, WatchCase
 
 TRANSCRIPTS = pathlib.Path(os.environ["TRANSCRIPTS"])
 
@@ -68,7 +68,7 @@ class Pipe(WatchCase):
         self.assertEqual(outcome.code, 21)
 
     def test_in_the_other_dialect(self):
-        port = peers.free_ports(1)[0]
+        port = peers.closed_port()
         outcome = run("-H", "127.0.0.1", "-p", port, "--watch", "0.1,2", program=self.compatible)
         self.assertEqual(outcome.code, CRITICAL)
         for line in outcome.out.splitlines()[:2]:
@@ -121,7 +121,7 @@ class Ends(WatchCase):
             out = child.stdout.read()
             self.assertEqual(child.wait(PATIENCE), OK, out)
             self.assertTrue(HEADING.search(out.splitlines()[2]), out)
-            self.assertLess(time.monotonic() - began, 10)
+            self.assertLess(time.monotonic() - began, 30)
 
     def test_in_mid_probe(self):
         server = self.serve(GOOD, None)
@@ -132,7 +132,7 @@ class Ends(WatchCase):
         child.send_signal(signal.SIGINT)
         out = child.stdout.read()
         self.assertEqual(child.wait(PATIENCE), OK, out)
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 30)
         self.assertIn(": 1 probe, 1 OK\n", out)
         peers.wait_until(lambda: server.open == 0, "the end of the connection")
 
@@ -153,7 +153,7 @@ class Ends(WatchCase):
         self.assertEqual(child.wait(PATIENCE), UNKNOWN)
 
     def test_timeout_of_coreutils_which_signals_twice(self):
-        done = subprocess.run(["timeout", "--preserve-status", "-s", "INT", "3",
+        done = subprocess.run(["timeout", "--preserve-status", "-s", "INT", "10" if SANITIZED else "5",
                                *self.words(self.serve(GOOD), "--watch", "0.2")], capture_output=True, text=True,
                               timeout=PATIENCE, env=environment(), check=False)
         self.assertEqual((done.returncode, done.stderr), (OK, ""), done.stdout)
@@ -203,22 +203,30 @@ class Ends(WatchCase):
 class Ticks(WatchCase):
 
     def test_are_kept_and_never_overtaken(self):
-        began = []
-        most = []
+        began, inside, most = [], [], []
 
         def slow(connection):
             began.append(time.monotonic())
-            most.append(server.open)
+            inside.append(connection)
+            most.append(len(inside))
             time.sleep(0.35 if len(began) == 2 else 0)
-            answering(GOOD)(connection)
+            lines = connection.makefile("rb")
+            connection.sendall(b"220 mx.test ESMTP\r\n")
+            for line in lines:
+                if line.startswith(b"QUIT"):
+                    inside.pop()  # before the client knows that it has ended
+                    connection.sendall(b"221 bye\r\n")
+                    return
+                connection.sendall(b"250 mx.test\r\n")
         server = Listener(slow)
         self.addCleanup(server.close)
+        start = time.monotonic()
         outcome = self.watch(server, "--watch", "0.2,4")
         self.assertEqual(outcome.code, OK)
         self.assertEqual(len(began), 4)
         # At ticks 0, 1, 3 (2 has passed meanwhile), 4; later on a busy machine, never earlier.
         for tick, at in zip((0, 1, 3, 4), began):
-            self.assertGreaterEqual(at - began[0], 0.2 * tick - 0.1)
+            self.assertGreaterEqual(at - start, 0.2 * tick)
         self.assertEqual(max(most), 1)
 
     def test_memory_has_an_end(self):

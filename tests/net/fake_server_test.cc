@@ -155,7 +155,7 @@ TEST(FakeServer, EndsWithConnectionsOpen) {
     const Client client(server);
     while (server.connections() == 0) std::this_thread::sleep_for(1ms);
   }
-  EXPECT_LT(Clock::now() - began, 3s);
+  EXPECT_LT(Clock::now() - began, 20s);
 }
 
 TEST(FakeServer, ReadsRawBytesAndMessages) {

@@ -77,7 +77,7 @@ TEST(ProberTest, EndsWhenItIsInterrupted) {
       EXPECT_TRUE(results->empty());
       EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(100));
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, plan.timeout);
     EXPECT_EQ(::fcntl(interrupt, F_GETFD), FD_CLOEXEC);  // it is still ours
     ::close(interrupt);
   }
@@ -114,6 +114,13 @@ TEST(ProberTest, DeliversAMessageItHasComposed) {
   EXPECT_NE(seen.find("Message-ID: <"), std::string::npos);
 }
 
+// More than the buffers of both ends hold.
+MessagePlan big_message() {
+  MessagePlan message;
+  for (int i = 0; i < 70'000; ++i) message.body += std::string(80, 'x') + "\n";
+  return message;
+}
+
 TEST(ProberTest, AMessageLargerThanTheKernelTakesAtOnce) {
   const FakeServer server = FakeServer::from_text(
       "S: 220 mx\nC: EHLO probe.test\nS: 250 mx\nC: MAIL FROM:<>\nS: 250 ok\n"
@@ -123,14 +130,12 @@ TEST(ProberTest, AMessageLargerThanTheKernelTakesAtOnce) {
   plan.dialogue.until = Step::Message;
   plan.dialogue.from = "";
   plan.dialogue.to = {"b@mx.test"};
-  MessagePlan message;
-  for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
-  plan.message = message;
+  plan.message = big_message();
   plan.timeout = std::chrono::seconds(20);
   const ProbeResult result = run_probe(plan);
   EXPECT_EQ(failure_of(result), "");
   expect_no_mismatch(server);
-  EXPECT_GT(server.received_bytes().size(), message.body.size());
+  EXPECT_GT(server.received_bytes().size(), plan.message->body.size());
 }
 
 ProbePlan big_message_plan(const FakeServer& server) {
@@ -138,9 +143,7 @@ ProbePlan big_message_plan(const FakeServer& server) {
   plan.dialogue.until = Step::Message;
   plan.dialogue.from = "";
   plan.dialogue.to = {"b@mx.test"};
-  MessagePlan message;
-  for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
-  plan.message = std::move(message);
+  plan.message = big_message();
   return plan;
 }
 
@@ -149,11 +152,11 @@ constexpr const char* kUntilData =
     "C: RCPT TO:<b@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\n";
 
 TEST(ProberTest, AServerThatStopsReadingTheMessageIsToBlame) {
-  const FakeServer server = FakeServer::from_text(std::string(kUntilData) + "wait 3s\nclose\n");
+  const FakeServer server = FakeServer::from_text(std::string(kUntilData) + "wait 5s\nclose\n");
   ProbePlan plan = big_message_plan(server);
-  plan.timeout = milliseconds(1500);
+  plan.timeout = milliseconds(3500);
   const ProbeResult result = run_probe(plan);
-  EXPECT_TRUE(failure_of(result).starts_with("message timeout not taken by the server in 1."))
+  EXPECT_TRUE(failure_of(result).starts_with("message timeout not taken by the server in "))
       << failure_of(result);
   ASSERT_NE(result.step(Step::Message), nullptr);
   EXPECT_GE(result.step(Step::Message)->took, milliseconds(1000));
@@ -193,9 +196,7 @@ TEST(ProberTest, ARefusalInTheMiddleOfTheMessageIsHeard) {
     plan.dialogue.to = {"b@mx.test"};
     plan.timeout = std::chrono::seconds(60);
     plan.dialogue.limits.message = std::chrono::seconds(60);
-    MessagePlan message;
-    for (int i = 0; i < 120'000; ++i) message.body += std::string(80, 'x') + "\n";
-    plan.message = message;
+    plan.message = big_message();
     const ProbeResult result = run_probe(plan);
     ASSERT_TRUE(result.failure) << end;
     EXPECT_EQ(result.failure->step, Step::Message) << end;
@@ -231,9 +232,10 @@ TEST_P(MisbehaviourTest, IsNamed) {
   const FakeServer server = FakeServer::from_text(GetParam().script);
   ProbePlan plan = plan_for_server(server);
   plan.dialogue.limits.reply = milliseconds(300);
+  plan.timeout = std::chrono::seconds(20);
   const ProbeResult result = run_probe(plan);
   EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
-  EXPECT_LT(result.ended - result.began, std::chrono::seconds(2));
+  EXPECT_LT(result.ended - result.began, std::chrono::seconds(10));
 }
 
 INSTANTIATE_TEST_SUITE_P(

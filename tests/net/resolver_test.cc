@@ -24,6 +24,7 @@
 #include "common/net/dns_library.h"
 #include "common/net/dns_question.h"
 #include "common/net/receive_stamps.h"
+#include "tests/net/kernel_stamps.h"
 
 namespace smtpprobe {
 namespace {
@@ -206,21 +207,20 @@ TEST_F(ResolverTest, AddressesOfBothFamilies) {
 }
 
 TEST_F(ResolverTest, AnAnswerThatIsReadLateTellsWhenItWasHere) {
-  // The kernel begins to stamp a moment after the first socket has asked for it.
   const ReceiveStamps stamps;
-  std::this_thread::sleep_for(50ms);
+  await_stamps();
   server_.set("mx.test", {kNoError, {address("mx.test", "192.0.2.7")}});
   const Instant asked = std::chrono::steady_clock::now();
   const auto place = ask("mx.test", IpChoice::Ipv4);
   // The server answers, and then the loop is busy with something else.
   while (server_.questions() == 0) io_.run_one();
   const Instant sent = std::chrono::steady_clock::now();
-  std::this_thread::sleep_for(200ms);
+  std::this_thread::sleep_for(1s);
   run();
   ASSERT_TRUE(*place);
   EXPECT_EQ((*place)->addresses, (Addresses{"192.0.2.7"}));
   EXPECT_GE((*place)->answered, asked);
-  EXPECT_LE((*place)->answered, sent + 100ms);
+  EXPECT_LE((*place)->answered, sent + 900ms);
 }
 
 TEST_F(ResolverTest, OneFamilyIsAskedForAlone) {
@@ -331,7 +331,7 @@ TEST_F(ResolverTest, SilenceEndsAtTheDeadlineAndLeavesNothingBehind) {
   const Resolved resolved = resolve("slow.test", IpChoice::Any, 150ms);
   EXPECT_EQ(resolved.reason, Reason::DnsTimeout);
   EXPECT_EQ(resolved.detail, "no answer from the name servers for slow.test");
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 1500ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 4s);  // c-ares alone would take 5
 }
 
 TEST_F(ResolverTest, ASilentNameDoesNotHoldUpAnother) {

@@ -81,8 +81,11 @@ class Machine(root.Root):
     def _child(self):
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         # Until it is systemd there is nothing to enter.
-        if children and pathlib.Path(f"/proc/{children[0]}/comm").read_text().strip() == "systemd":
-            return children[0]
+        try:
+            if children and pathlib.Path(f"/proc/{children[0]}/comm").read_text().strip() == "systemd":
+                return children[0]
+        except (FileNotFoundError, ProcessLookupError):  # a command of the script, which has ended
+            pass
         return None
 
     def _wait(self, true, what, seconds=120):

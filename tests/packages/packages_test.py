@@ -178,7 +178,7 @@ class Image(unittest.TestCase):
             try:
                 metrics = peers.wait_until(lambda: get("/metrics"), "the image's exporter", 120)
                 self.assertIn(f'revision="{REVISION}"', metrics)
-                closed, = peers.free_ports(1)
+                closed = peers.closed_port()
                 refused = get(f"/probe?target=127.0.0.1:{closed}")
                 self.assertIn('probe_failure_info{step="connect",reason="connection_refused"} 1', refused)
                 self.assertIn("no_open_relay", get("/config"))
@@ -192,7 +192,7 @@ class Image(unittest.TestCase):
                 process.wait()
 
     def test_the_check_and_the_push_are_in_it(self):
-        port, = peers.free_ports(1)
+        port = peers.closed_port()
         done = self.root.run([CHECK, "-H", "127.0.0.1", "-p", port], user=self.user)
         self.assertEqual(done.returncode, 2, done.stdout)
         done = self.root.run([*self.entrypoint, "--once", f"127.0.0.1:{port}", "--push.url", f"http://127.0.0.1:{port}"],
@@ -212,7 +212,7 @@ class WithoutSystemd(unittest.TestCase):
         one.shell("apt-get update -qq && apt-get install -y -qq --no-install-recommends /debs/*.deb")
         self.assertIn("smtp-probe:", one.shell("getent passwd smtp-probe"))
         one.shell("runuser -u smtp-probe -- smtp_probe_exporter --version")
-        port, = peers.free_ports(1)
+        port = peers.closed_port()
         done = one.run([CHECK, "-H", "127.0.0.1", "-p", port])
         self.assertEqual((done.returncode, done.stdout[:13]), (2, "SMTP CRITICAL"), done.stdout)
         self.assertIn("check_smtp_probe v", one.run(["check_smtp_probe", "--version"]).stdout)  # found by PATH

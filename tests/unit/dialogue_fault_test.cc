@@ -258,7 +258,7 @@ Reason refusal(Step step, Fault fault) {
 Cell awaited(const Turn& turn, Fault fault, Protocol protocol) {
   const Step step = turn.step;
   if (turn.quit_answered) {
-    const bool bytes = !bytes_of(fault).empty();
+    const bool bytes = !bytes_of(fault).empty() && !is_421(fault) && fault != Fault::Half421;
     return {Step::Quit, bytes ? Reason::EarlyTalker : Reason::None};
   }
   if (step == Step::Quit) return {step, Reason::None};  // the session did what was planned
@@ -364,6 +364,48 @@ TEST(DialogueFaults, EveryFaultAtEveryAction) {
     }
   }
   EXPECT_GT(cells, 2500U);
+}
+
+// An expected refusal of half a message is no leave to say QUIT into the other half.
+TEST(DialogueFaults, AnExpectedRefusalOfHalfAMessageIsNotFollowedByQuit) {
+  for (const Plan& one : plans()) {
+    DialoguePlan plan = one.plan;
+    plan.expect[Step::Message] = {*ReplyPattern::parse("5xx")};
+    std::vector<Turn> turns;
+    Session(plan).run(100, Cut::None, Fault::R2, &turns);
+    for (std::size_t at = 0; at < turns.size(); ++at) {
+      if (turns[at].kind != Kind::Send || turns[at].step != Step::Message) continue;
+      const Outcome outcome = Session(plan).run(at, Cut::Half, Fault::R5, nullptr);
+      EXPECT_TRUE(outcome.ended);
+      EXPECT_EQ(outcome.said_after, "") << one.name;
+    }
+  }
+}
+
+// A 250 that begins before the message is complete is not the reply to it.
+TEST(DialogueFaults, AnAcceptanceThatBeginsTooEarlyIsNone) {
+  for (const std::string_view begun : {"2", "250 not re", "354"}) {
+    Instant now{};
+    DialoguePlan plan = whole(TlsMode::Off, Protocol::Smtp);
+    plan.auth.reset();
+    plan.commands.clear();
+    Dialogue dialogue(plan, now, now + std::chrono::hours(1));
+    std::string said;
+    while (dialogue.next().step != Step::Message) {
+      const Action action = dialogue.next();
+      if (action.kind == Kind::Send) {
+        said = action.bytes;
+        dialogue.on_sent(now);
+      } else {
+        dialogue.on_received(good_reply(action, said), now);
+      }
+    }
+    dialogue.on_sent(3, now);
+    dialogue.on_received(begun, now);
+    EXPECT_EQ(dialogue.next().kind, Kind::Close) << begun;
+    ASSERT_TRUE(dialogue.failure());
+    EXPECT_EQ(reason_name(dialogue.failure()->reason), "early_talker");
+  }
 }
 
 // A reply too many, placed after each reply of the server and in each way in which it can arrive.

@@ -190,6 +190,14 @@ TEST(Dialogue, AfterThe221TheEndIsGoodHoweverItComes) {
   EXPECT_EQ(closed.reason(), Reason::None);
   EXPECT_EQ(closed.step(Step::Quit)->reason, Reason::None);
 
+  Talk shutting_down(plan_until(Step::Banner));
+  shutting_down.server("220 mx\r\n")
+      .server("221 bye\r\n")
+      .server("42")
+      .server("1 4.4.2 closing\r\n");
+  shutting_down.server_closes();
+  EXPECT_EQ(shutting_down.reason(), Reason::None);
+
   Talk late(plan_until(Step::Banner));
   late.server("220 mx\r\n").server("221 bye\r\n");
   EXPECT_EQ(late.dialogue().deadline() - late.now(), seconds(2) - milliseconds(10));
@@ -481,6 +489,51 @@ TEST(Dialogue, LmtpAnswersOncePerRecipient) {
   too_few.dialogue().on_deadline(too_few.dialogue().deadline());
   EXPECT_EQ(too_few.reason(), Reason::Timeout);
   EXPECT_EQ(too_few.failed_step(), Step::Message);
+}
+
+// An initial response that is too long for the command line waits for an empty challenge (RFC 4954
+// s4): a 235 before that is no login.
+TEST(Dialogue, A235BeforeALongResponseIsSentIsNoLogin) {
+  DialoguePlan plan = plan_until(Step::Auth);
+  plan.auth.emplace();
+  plan.auth->mechanism = Mechanism::Xoauth2;
+  plan.auth->credentials.username = "u";
+  plan.auth->credentials.token = std::string(600, 't');
+  plan.auth->without_verified_tls = true;
+  Talk talk(plan);
+  talk.server("220 mx\r\n").server("250-mx\r\n250 AUTH XOAUTH2\r\n").server("235 2.7.0 in\r\n");
+  EXPECT_EQ(talk.reason(), Reason::ReplyUnexpected);
+  EXPECT_EQ(talk.failed_step(), Step::Auth);
+}
+
+TEST(Dialogue, CheckSmtpTakesNoBannerButA220) {
+  DialoguePlan plan = plan_until(Step::Ehlo);
+  plan.banner_is_220 = true;
+  for (const std::string banner : {"200 hi\r\n", "250 hi\r\n"}) {
+    Talk talk(plan);
+    talk.server(banner);
+    EXPECT_EQ(talk.reason(), Reason::ReplyUnexpected) << banner;
+    EXPECT_EQ(talk.failed_step(), Step::Banner) << banner;
+  }
+}
+
+TEST(Dialogue, TooFewLmtpRepliesAreCounted) {
+  DialoguePlan plan = plan_until(Step::Message);
+  plan.protocol = Protocol::Lmtp;
+  plan.to = {"one@mx.test", "two@mx.test", "three@mx.test"};
+  for (const bool closes : {false, true}) {
+    Talk talk(plan);
+    talk.server("220 a\r\n").server("250 b\r\n").server("250 c\r\n").server("250 1\r\n");
+    talk.server("250 2\r\n").server("250 3\r\n").server("354 go\r\n").server("250 one\r\n");
+    if (closes) {
+      talk.server_closes();
+    } else {
+      talk.dialogue().on_deadline(talk.dialogue().deadline());
+    }
+    EXPECT_TRUE(talk.closed());
+    EXPECT_EQ(talk.reason(), closes ? Reason::ConnectionClosed : Reason::Timeout);
+    EXPECT_NE(talk.detail().find("1 of 3 replies arrived"), std::string::npos) << talk.detail();
+  }
 }
 
 TEST(Dialogue, OfSeveralLmtpRepliesTheWorstDecides) {

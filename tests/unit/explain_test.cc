@@ -56,8 +56,10 @@ TEST(Explain, SaysWhatTheCheckMakesOfIt) {
   EXPECT_TRUE(says(explained("452"), "with 4.5.3: at banner"));
   EXPECT_TRUE(says(explained("501"), "at ehlo and ehlo_tls UNKNOWN (config)"));
   EXPECT_TRUE(says(explained("501"), "with 5.1.7 or 5.1.3: at mail and rcpt UNKNOWN (config)"));
-  EXPECT_TRUE(says(explained("502"), "at ehlo HELO is tried; where that is accepted: OK, with"));
-  EXPECT_TRUE(says(explained("550"), "at ehlo HELO is tried; where that is accepted: WARNING"));
+  EXPECT_TRUE(says(explained("502"),
+                   "at ehlo and ehlo_tls HELO is tried; where that is accepted: OK, with"));
+  EXPECT_TRUE(says(explained("550"),
+                   "at ehlo and ehlo_tls HELO is tried; where that is accepted: WARNING"));
   EXPECT_TRUE(says(explained("200"), "elsewhere OK, with a note"));
   EXPECT_TRUE(says(explained("535"), "at auth CRITICAL (auth_rejected)"));
   EXPECT_TRUE(says(explained("538"), "at auth UNKNOWN (auth_needs_tls)"));

@@ -762,5 +762,11 @@ TEST(Options, HelpFitsTheTerminal) {
   EXPECT_LE(std::count(usage.begin(), usage.end(), '\n'), 23);
 }
 
+// check_smtp takes no banner but a 220; senders, and the native dialect, take every 2yz.
+TEST(Options, UnderTheOtherNameTheBannerIsA220) {
+  EXPECT_TRUE(good({"mx", "--dialect", "check_smtp"}).plan.dialogue.banner_is_220);
+  EXPECT_FALSE(good({"mx"}).plan.dialogue.banner_is_220);
+}
+
 }  // namespace
 }  // namespace smtpprobe

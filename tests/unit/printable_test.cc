@@ -211,7 +211,7 @@ TEST(Printable, AnyBytesGiveOneValidLineThatCanBeReadBack) {
   }
 }
 
-// A link is shown whole or not at all, whatever the limit.
+// A link in a text is shown whole or not at all, whatever the limit.
 TEST(Printable, NeverCutsALink) {
   const std::string link = "https://mx.test/why?a=1&b=2";
   const std::string raw = "see " + link + " (" + link + ") now";
@@ -225,7 +225,8 @@ TEST(Printable, NeverCutsALink) {
     }
   }
   EXPECT_EQ(shown("a b http://mx.test/12345", 22), "a b ...");
-  EXPECT_EQ(shown("http://mx.test/" + std::string(100, 'x'), 50), "...");
+  // Where there is nothing else, a part says more than nothing.
+  EXPECT_EQ(shown("http://mx.test/" + std::string(100, 'x'), 25), "http://mx.test/xxxxxxx...");
   EXPECT_EQ(shown("the http of it, at large", 20), "the http of it, a...");
   EXPECT_EQ(before_link("ab https://c d", 5), 3U);
   EXPECT_EQ(before_link("ab https://c d", 12), 12U);
