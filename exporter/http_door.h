@@ -46,8 +46,14 @@ struct HttpConnection {
   boost::asio::cancellation_signal hang_up;
   Instant expires{};
   bool idle = false;
+  bool tls = false;
+  bool receiving = false;  // a request that has begun: too late, it is answered with 408
+  bool late = false;
   bool handling = false;
   bool spoke_early = false;  // while its request was handled
+  // See client_end.h; of one request.
+  bool half_closed = false;
+  std::size_t answer_bytes_sent = 0;
   std::list<HttpConnection*>::iterator place;
 };
 

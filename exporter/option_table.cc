@@ -29,6 +29,9 @@ constexpr std::array kRows = {
             Use::Serving,
             "Where to listen: host:port, [v6]:port, or :port for every address, IPv6 and IPv4. "
             "Port 0 lets the kernel choose. Repeatable."},
+    FlagRow{Id::SystemdSocket, 0, "web.systemd-socket", Arg::None, "", "", kOnce, Use::Serving,
+            "Listen on the sockets that systemd passes (socket activation) in place of "
+            "--web.listen-address."},
     FlagRow{Id::WebConfigFile, 0, "web.config.file", Arg::Required, "FILE", "", kOnce, Use::Serving,
             "TLS, client certificates, basic authentication and headers, as the other exporters "
             "of Prometheus have them."},
@@ -37,6 +40,8 @@ constexpr std::array kRows = {
             "http(s)://host:port/path, host:port/path or /path."},
     FlagRow{Id::RoutePrefix, 0, "web.route-prefix", Arg::Required, "PATH", "", kOnce, Use::Serving,
             "Path in front of every page and endpoint. Default: the path of --web.external-url."},
+    FlagRow{Id::DisableReload, 0, "web.disable-reload", Arg::None, "", "", kOnce, Use::Serving,
+            "Answer /-/reload with 403; SIGHUP still reloads."},
 
     FlagRow{Id::TimeoutOffset, 0, "timeout-offset", Arg::Required, "SECONDS", "0.5", kOnce,
             Use::Always, "Seconds by which a probe ends before Prometheus gives up its scrape."},

@@ -225,6 +225,12 @@ Result<void> apply(const Setting& setting, Draft& draft) {
       return {};
     case Id::ListenAddress:
       return add_listen(row, value, draft);
+    case Id::SystemdSocket:
+      options.systemd_socket = true;
+      return {};
+    case Id::DisableReload:
+      options.disable_reload = true;
+      return {};
     case Id::WebConfigFile:
       return keep_words(row, value, options.web_config_file);
     case Id::ExternalUrl:

@@ -51,7 +51,9 @@ struct ExporterOptions {
   bool config_check = false;
   bool config_modules = false;
   std::vector<ListenAddress> listen{{"", kExporterPort}};  // at least one
-  std::string web_config_file;                             // empty: none
+  bool systemd_socket = false;  // listen on the sockets of the service manager, `listen` is unused
+  bool disable_reload = false;  // by HTTP
+  std::string web_config_file;  // empty: none
   // "https://mon.example.net/smtp", "/smtp" or empty: what links and redirects begin with, without
   // a slash at its end.
   std::string external_url;

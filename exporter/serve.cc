@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,9 @@
 #include "exporter/log.h"
 #include "exporter/probe_service.h"
 #include "exporter/routes.h"
+#include "exporter/secret_files.h"
 #include "exporter/service_notify.h"
+#include "exporter/socket_activation.h"
 
 namespace smtpprobe {
 namespace asio = boost::asio;
@@ -80,11 +83,12 @@ class Service {
         loops_(loop_count(), history_limits(options), metrics_.event_loop_lag),
         workers_(1),
         hashers_(1),
+        reader_(1),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
-        config_(options.config_file, loops_, workers_, turns_, metrics_),
+        config_(options.config_file, loops_, reader_, turns_, metrics_),
         routes_({loops_, probes_, config_, metrics_},
                 {options.route_prefix, options.external_url, options.timeout_offset,
-                 static_cast<std::size_t>(options.history_limit)}),
+                 static_cast<std::size_t>(options.history_limit), options.disable_reload}),
         server_(loops_, workers_, hashers_, http_limits(capacity), *access_,
                 [this](EventLoop& loop, const HttpRequest& request) {
                   return routes_.answer(loop, request);
@@ -93,22 +97,27 @@ class Service {
         tidy_(loops_[0].context()),
         drain_(loops_[0].context()) {}
 
-  int run(const std::vector<ListenAddress>& addresses) {
+  // Listens on `sockets` where there are some, else on `addresses`.
+  int run(const std::vector<ListenAddress>& addresses, const std::vector<int>& sockets) {
     if (const Result<void> loaded = config_.load(); !loaded)
       return failed("bad configuration", loaded.error());
-    for (const ListenAddress& address : addresses) {
-      const Result<std::string> bound = server_.listen(address);
-      if (!bound) return failed("cannot listen", bound.error());
-      log(LogLevel::Info, "listening", {{"address", *bound}});
+    std::vector<Result<std::string>> bound;
+    for (const int socket : sockets) bound.push_back(server_.listen_on(socket));
+    if (sockets.empty())
+      for (const ListenAddress& address : addresses) bound.push_back(server_.listen(address));
+    for (const Result<std::string>& one : bound) {
+      if (!one) return failed("cannot listen", one.error());
+      log(LogLevel::Info, "listening", {{"address", *one}});
     }
     asio::co_spawn(loops_[0].context(), heed_signals(), asio::detached);
     asio::co_spawn(loops_[0].context(), tidy_up(), asio::detached);
     notify_service(kServiceReady);
     loops_.run();
-    workers_.stop();
-    hashers_.stop();
-    workers_.join();
-    hashers_.join();
+    for (asio::thread_pool* pool : {&workers_, &hashers_}) {
+      pool->stop();
+      pool->join();
+    }
+    end_reader();
     log_left_out(true);
     log(LogLevel::Info, "ended");
     return 0;
@@ -128,10 +137,8 @@ class Service {
       if (failure) co_return;
       if (number == SIGHUP && probes_.draining()) continue;
       if (number == SIGHUP) {
-        notify_service(service_reloading(now()));
-        auto reloading = config_.reload();
-        static_cast<void>(co_await std::move(reloading));
-        notify_service(kServiceReady);
+        // Not waited for: the next signal may be SIGTERM.
+        asio::co_spawn(loops_[0].context(), reload_for_manager(), asio::detached);
       } else if (probes_.draining()) {
         loops_.stop();
       } else {
@@ -143,6 +150,25 @@ class Service {
         asio::co_spawn(loops_[0].context(), drain(), asio::detached);
       }
     }
+  }
+
+  asio::awaitable<void> reload_for_manager() {
+    ++managers_reloads_;
+    notify_service(service_reloading(now()));
+    auto reloading = config_.reload();
+    static_cast<void>(co_await std::move(reloading));
+    if (--managers_reloads_ == 0 && !probes_.draining()) notify_service(kServiceReady);
+  }
+
+  // A reload under way is not needed any more; one that hangs in the system cannot be ended, and
+  // its thread not be joined.
+  void end_reader() {
+    reader_.stop();
+    if (config_.running()) {
+      log(LogLevel::Info, "ended", {{"reload", "given up"}});
+      std::_Exit(0);
+    }
+    reader_.join();
   }
 
   asio::awaitable<void> drain() {
@@ -209,8 +235,9 @@ class Service {
   AddressTurns turns_;
   std::unique_ptr<WebAccess> access_;
   EventLoops loops_;
-  asio::thread_pool workers_;
+  asio::thread_pool workers_;  // short tasks of the loops, which wait for them: accept() is one
   asio::thread_pool hashers_;  // anybody can fill its queue
+  asio::thread_pool reader_;   // a file that cannot be read in time holds it up
   ProbeService probes_;
   ConfigReload config_;
   Routes routes_;
@@ -218,6 +245,7 @@ class Service {
   asio::signal_set signals_;
   asio::steady_timer tidy_;
   asio::steady_timer drain_;
+  int managers_reloads_ = 0;  // by SIGHUP, under way
 };
 
 // A large block that is freed makes glibc take the next ones of its size from the heap, where what
@@ -236,6 +264,7 @@ int check_config(const ExporterOptions& options) {
   if (!config) return failed("bad configuration", config.error());
   const auto access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
+  warn_of_open_secrets((*config)->config);
   std::string modules = std::to_string((*config)->modules.size());
   if (options.config_file.empty())
     log(LogLevel::Info, "no configuration file, built-in modules",
@@ -249,10 +278,17 @@ int check_config(const ExporterOptions& options) {
 int serve(const ExporterOptions& options) {
   keep_large_blocks_apart();
   limit_log();
+  std::vector<int> sockets;
+  if (options.systemd_socket) {
+    Result<std::vector<int>> passed = take_passed_sockets();
+    if (!passed)
+      return failed("cannot listen", Error{"--web.systemd-socket: " + passed.error().text});
+    sockets = std::move(*passed);
+  }
   Result<std::unique_ptr<WebAccess>> access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
   Service service(options, std::move(*access), capacity_for(options));
-  return service.run(options.listen);
+  return service.run(options.listen, sockets);
 }
 
 }  // namespace smtpprobe

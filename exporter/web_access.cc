@@ -16,6 +16,7 @@
 
 #include "common/smtp/base64.h"
 #include "exporter/log.h"
+#include "exporter/secret_files.h"
 
 namespace smtpprobe {
 namespace {
@@ -176,6 +177,7 @@ Result<std::shared_ptr<const WebState>> WebAccess::read() {
     state->tls = std::move(*tls);
   }
   if (config->rate_limit) state->limiter = std::make_shared<RateLimiter>(*config->rate_limit);
+  warn_of_open_secrets(*config, path_);
   state->config = std::move(*config);
   return std::shared_ptr<const WebState>(std::move(state));
 }

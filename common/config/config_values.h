@@ -29,7 +29,8 @@ Result<std::string> parse_words(std::string_view text);
 // The name of a module.
 bool is_module_name(std::string_view name);
 
-// The whole of a file. `max_bytes` bounds it; the error does not name the key.
+// The whole of a regular file (regular_file.h). `max_bytes` bounds it; the error does not name the
+// key.
 Result<std::string> read_config_file(const std::string& path, std::size_t max_bytes);
 // A message's body.
 Result<std::string> read_body(std::string_view path);

@@ -100,6 +100,8 @@ void read_auth(Section& outer, Module& module) {
   if (password) section.read("password_file", auth.credentials.password, read_secret_file);
   const YamlEntry* token = section.find("token_file");
   if (token) section.read("token_file", auth.credentials.token, read_secret_file);
+  for (const YamlEntry* secret : {password, token})
+    if (secret) module.secret_files.push_back(secret->value.text);
   const YamlEntry* targets = section.find("targets");
   if (targets) section.read_list("targets", module.auth_targets, false, parse_auth_target);
   // RFC 7628 s3.1: OAUTHBEARER's token names the user where nothing else does.

@@ -86,6 +86,8 @@ TEST(ExporterOptions, AValueStandsBehindABlankOrAnEqualsSign) {
   EXPECT_EQ(good({"--config.file", "a\nb"}).config_file, "a\nb");
   EXPECT_EQ(good({"--config.file=" + std::string(100'000, 'x')}).config_file.size(), 100'000U);
   EXPECT_EQ(good({"--web.config.file=w.yml"}).web_config_file, "w.yml");
+  EXPECT_TRUE(good({"--web.systemd-socket"}).systemd_socket);
+  EXPECT_TRUE(good({"--web.disable-reload"}).disable_reload);
   EXPECT_TRUE(good({"--config.check"}).config_check);
   EXPECT_TRUE(good({"--config.modules"}).config_modules);
   EXPECT_EQ(good({"--log.level=debug", "--log.level", "error"}).log_level, LogLevel::Error);

@@ -1,0 +1,148 @@
+// The lock is held for a look at the queues, never while something is hashed: clients are spread
+// over the loops, and their turn is one of the whole process.
+#include "exporter/login_queue.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <utility>
+
+namespace smtpprobe {
+namespace asio = boost::asio;
+
+struct LoginQueue::Waiter {
+  Waiter(asio::io_context& its_loop, std::uint64_t its_client, std::function<bool()> its_check,
+         Duration patience)
+      : loop(its_loop),
+        client(its_client),
+        check(std::move(its_check)),
+        ended(its_loop, patience) {}
+
+  asio::io_context& loop;
+  const std::uint64_t client;
+  const std::function<bool()> check;
+  // Of the loop's thread:
+  asio::steady_timer ended;
+  std::optional<bool> answer;
+};
+
+// Who is next.
+class LoginQueue::Turns {
+ public:
+  explicit Turns(const LoginLimits& limits) : limits_(limits) {}
+
+  bool enter(std::shared_ptr<Waiter> waiter);
+  void leave(const std::shared_ptr<Waiter>& waiter);
+  // Null: nobody waits.
+  std::shared_ptr<Waiter> next();
+  std::size_t waiting() const {
+    const std::lock_guard guard(mutex_);
+    return waiting_;
+  }
+
+ private:
+  struct Client {
+    std::uint64_t id;
+    std::deque<std::shared_ptr<Waiter>> waiters;  // never empty
+  };
+  using Clients = std::list<Client>;
+
+  void displace_one_of(Clients::iterator client);
+
+  const LoginLimits limits_;
+  mutable std::mutex mutex_;
+  Clients clients_;  // the next one first
+  std::size_t waiting_ = 0;
+};
+
+bool LoginQueue::Turns::enter(std::shared_ptr<Waiter> waiter) {
+  const std::lock_guard guard(mutex_);
+  auto own = std::find_if(clients_.begin(), clients_.end(),
+                          [&waiter](const Client& one) { return one.id == waiter->client; });
+  const std::size_t had = own == clients_.end() ? 0 : own->waiters.size();
+  if (had >= limits_.waiting_of_client) return false;
+  if (waiting_ >= limits_.waiting) {
+    const auto largest = std::max_element(
+        clients_.begin(), clients_.end(),
+        [](const Client& a, const Client& b) { return a.waiters.size() < b.waiters.size(); });
+    if (largest == clients_.end() || largest->waiters.size() <= had + 1) return false;
+    displace_one_of(largest);
+  }
+  if (own == clients_.end()) own = clients_.insert(clients_.end(), {waiter->client, {}});
+  own->waiters.push_back(std::move(waiter));
+  ++waiting_;
+  return true;
+}
+
+// The last to come; the client keeps others.
+void LoginQueue::Turns::displace_one_of(Clients::iterator client) {
+  std::shared_ptr<Waiter> last = std::move(client->waiters.back());
+  client->waiters.pop_back();
+  --waiting_;
+  asio::io_context& loop = last->loop;
+  asio::post(loop, [last = std::move(last)] { last->ended.cancel(); });
+}
+
+void LoginQueue::Turns::leave(const std::shared_ptr<Waiter>& waiter) {
+  const std::lock_guard guard(mutex_);
+  const auto own = std::find_if(clients_.begin(), clients_.end(),
+                                [&waiter](const Client& one) { return one.id == waiter->client; });
+  if (own == clients_.end()) return;
+  const auto place = std::find(own->waiters.begin(), own->waiters.end(), waiter);
+  if (place == own->waiters.end()) return;  // its turn came
+  own->waiters.erase(place);
+  --waiting_;
+  if (own->waiters.empty()) clients_.erase(own);
+}
+
+std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next() {
+  const std::lock_guard guard(mutex_);
+  if (clients_.empty()) return nullptr;
+  const auto first = clients_.begin();
+  std::shared_ptr<Waiter> waiter = std::move(first->waiters.front());
+  first->waiters.pop_front();
+  --waiting_;
+  if (first->waiters.empty())
+    clients_.erase(first);
+  else
+    clients_.splice(clients_.end(), clients_, first);
+  return waiter;
+}
+
+LoginQueue::LoginQueue(asio::thread_pool& hashers, const LoginLimits& limits)
+    : hashers_(hashers), patience_(limits.patience), turns_(std::make_shared<Turns>(limits)) {}
+
+std::size_t LoginQueue::waiting() const { return turns_->waiting(); }
+
+asio::awaitable<std::optional<bool>> LoginQueue::check(asio::io_context& loop, std::uint64_t client,
+                                                       std::function<bool()> check) {
+  struct Leaving {
+    ~Leaving() { turns->leave(waiter); }
+    std::shared_ptr<Turns> turns;
+    std::shared_ptr<Waiter> waiter;
+  };
+  const auto waiter = std::make_shared<Waiter>(loop, client, std::move(check), patience_);
+  if (!turns_->enter(waiter)) co_return std::nullopt;
+  const Leaving leaving{turns_, waiter};
+  // One task for each that came; which of them it serves is decided when a thread is free.
+  asio::post(hashers_, [turns = turns_] {
+    std::shared_ptr<Waiter> served = turns->next();
+    if (served == nullptr) return;
+    const bool answer = served->check();
+    asio::io_context& its_loop = served->loop;
+    asio::post(its_loop, [served = std::move(served), answer] {
+      served->answer = answer;
+      served->ended.cancel();
+    });
+  });
+  auto waiting = waiter->ended.async_wait(asio::as_tuple(asio::use_awaitable));
+  static_cast<void>(co_await std::move(waiting));
+  co_return waiter->answer;
+}
+
+}  // namespace smtpprobe
