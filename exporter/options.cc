@@ -59,8 +59,8 @@ struct Words {
 Unexpected unknown(std::string_view word) {
   // A password may begin with hyphens, too, and of "-psecret" only the letter is a flag's.
   const std::size_t name = word.starts_with("--") ? 2 : 1;
-  const std::string shown =
-      name == 1 ? std::string(word.substr(0, 2)) : "--" + shown_name(word.substr(name));
+  std::string shown(word.substr(0, 2));
+  if (name < word.size() && name == 2) shown += shown_name(word.substr(name));
   return error(printable(shown, 60) + ": unknown flag; --help lists them");
 }
 

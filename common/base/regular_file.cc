@@ -24,7 +24,7 @@ RegularFile::RegularFile(const std::string& path) {
   }
   mode_ = facts.st_mode;
   is_directory_ = S_ISDIR(facts.st_mode);
-  if (!S_ISREG(facts.st_mode)) problem_ = "is no regular file";
+  if (!S_ISREG(facts.st_mode)) problem_ = is_directory_ ? "is a directory" : "is no regular file";
 }
 
 RegularFile::~RegularFile() {

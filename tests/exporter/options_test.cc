@@ -115,10 +115,10 @@ TEST(ExporterOptions, WhatIsNoFlagIsNamed) {
   EXPECT_EQ(bad({"--bogus=secret"}), "--bogus: unknown flag; --help lists them");
   EXPECT_EQ(bad({"--=x"}), "--: unknown flag; --help lists them");
   EXPECT_EQ(bad({"-\x01"}), "-\\x01: unknown flag; --help lists them");
-  EXPECT_EQ(bad({"mx.test"}), "got 'mx.test', expected flags only; targets need --once");
-  EXPECT_EQ(bad({"--", "--once"}), "got '--once', expected flags only; targets need --once");
-  EXPECT_EQ(bad({""}), "got '', expected flags only; targets need --once");
-  EXPECT_EQ(bad({"-"}), "got '-', expected flags only; targets need --once");
+  const std::vector<Words> no_flags = {{"mx.test"}, {"--", "--once"}, {""}, {"-"}, {"hunter2"}};
+  for (const Words& words : no_flags) {
+    EXPECT_EQ(bad(words), "got a word without a flag, expected flags only; targets need --once");
+  }
 }
 
 TEST(ExporterOptions, ListenAddresses) {
@@ -204,7 +204,7 @@ TEST(ExporterOptions, TheExternalUrlLendsItsPath) {
                            ":80",
                            "javascript:alert(1)",
                            "http://::1/"}) {
-    EXPECT_EQ(bad({"--web.external-url", text}).find("--web.external-url: got '"), 0U) << text;
+    EXPECT_EQ(bad({"--web.external-url", text}).find("--web.external-url: got "), 0U) << text;
   }
   EXPECT_EQ(bad({"--web.external-url", "http://u:s3cret@x/"}),
             "--web.external-url: got 'http://***@x/', expected http(s)://host:port/path, "
@@ -271,7 +271,8 @@ TEST(ExporterOptions, OnceTakesTheWordsAsTargets) {
   EXPECT_EQ(once({"--once=mx"}).targets, Words{"mx"});
   EXPECT_EQ(once({"a", "--once=b", "--module", "m", "c", "--once", "--", "--d"}).targets,
             (Words{"a", "b", "c", "--d"}));
-  EXPECT_EQ(once({"--once", "mx"}), (OneShotOptions{{"mx"}, "smtp", "", "smtp_probe", {}, ""}));
+  EXPECT_EQ(once({"--once", "mx"}),
+            (OneShotOptions{{"mx"}, "smtp", "", "", "", "smtp_probe", {}, ""}));
   const ExporterOptions all = good({"--once", "mx", "--config.file=c", "--log.level=error",
                                     "--timeout-offset=0", "--probe.max-in-flight=9"});
   EXPECT_EQ(all.config_file, "c");
@@ -294,7 +295,7 @@ TEST(ExporterOptions, Push) {
   for (const char* text :
        {"", "/", "ftp://gw", "http://", "http://gw:0", "http://gw:x", "http://gw/?a=b",
         "http://gw/#a", "http://gw/a b", "http://g w", "http://u p@gw", "http://gw/\n"}) {
-    EXPECT_EQ(bad({"--once", "mx", "--push.url", text}).find("--push.url: got '"), 0U) << text;
+    EXPECT_EQ(bad({"--once", "mx", "--push.url", text}).find("--push.url: got "), 0U) << text;
   }
   EXPECT_EQ(bad({"--once", "mx", "--push.url", "http://u:s3cret@gw:0/"}),
             "--push.url: got 'http://***@gw:0/', expected http(s)://host:port/path or host:port");
@@ -341,7 +342,7 @@ TEST(ExporterOptions, WhatCanDoNothingIsRefused) {
       EXPECT_EQ(bad(words), name + ": needs --once");
     }
   }
-  EXPECT_EQ(serving, 7U);
+  EXPECT_EQ(serving, 9U);
   EXPECT_EQ(one_shot, 7U);
   EXPECT_EQ(bad({"--once", "mx", "--push.job=x"}), "--push.job: needs --push.url");
   EXPECT_EQ(bad({"--once", "mx", "--push.grouping=x=y"}), "--push.grouping: needs --push.url");

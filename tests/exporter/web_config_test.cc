@@ -373,7 +373,8 @@ const Bad kBad[] = {
     {"basic_auth_users: [alice]", "web.yml:1: basic_auth_users: got a list"},
     {"basic_auth_users:\n  alice: [a]\n", "web.yml:2: basic_auth_users.alice: got a list"},
     {"basic_auth_users:\n  alice:\n", "web.yml:2: basic_auth_users.alice: got nothing"},
-    {"basic_auth_users:\n  'a:b': x\n", "web.yml:2: basic_auth_users.a:b: wanted a name without"},
+    {"basic_auth_users:\n  'a:b': x\n",
+     "web.yml:2: basic_auth_users.(a key of 3 bytes): wanted a name without"},
     {"basic_auth_users:\n  \"a\\tb\": x\n", "web.yml:2: basic_auth_users."},
     {"rate_limit:\n  rate: 1\n", "web.yml:2: rate_limit.rate: unknown key"},
 };

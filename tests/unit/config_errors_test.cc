@@ -203,7 +203,7 @@ const Bad kValues[] = {
 
 const Bad kFiles[] = {
     {"modules:\n  m:\n    tls: {ca_file: $D/none}\n", 3, "/none: No such file or directory"},
-    {"modules:\n  m:\n    tls: {ca_file: $D}\n", 3, "is no regular file"},
+    {"modules:\n  m:\n    tls: {ca_file: $D}\n", 3, "is a directory"},
     {"modules:\n  m:\n    tls: {ca_path: $F}\n", 3, "Not a directory"},
     {"modules:\n  m:\n    tls: {cert_file: $D/none}\n", 3, "modules.m.tls.cert_file: "},
     {"modules:\n  m:\n    tls: {cert_file: $F, key_file: $D/none}\n", 3,
