@@ -49,11 +49,14 @@ bool same_name(std::string_view a, std::string_view b) {
 // ends the text.
 template <typename Line>
 void for_each_line(std::string_view text, Line line) {
-  while (!text.empty()) {
-    const std::size_t end = text.find_first_of("\r\n");
-    line(text.substr(0, end));
-    if (end == std::string_view::npos) return;
-    text.remove_prefix(text.substr(end).starts_with("\r\n") ? end + 2 : end + 1);
+  // std::string_view::find_first_of() would be a call for each byte.
+  std::size_t newline = text.find('\n');
+  for (std::size_t at = 0; at < text.size();) {
+    if (newline < at) newline = text.find('\n', at);
+    const std::string_view rest = text.substr(at, newline - at);
+    const std::size_t end = at + std::min(rest.find('\r'), rest.size());
+    line(text.substr(at, end - at));
+    at = end + (text.substr(end).starts_with("\r\n") ? 2 : 1);
   }
 }
 
