@@ -213,14 +213,15 @@ TEST(ConnectTest, ASilentServerAfterADeadAddressIsATimeout) {
 TEST(ConnectTest, WhereNoneConnectsTheMostTellingIsNamed) {
   const DeafListener deaf("127.0.0.3");
   const std::string port = std::to_string(deaf.port());
-  const BoundSocket closed("127.0.0.1", deaf.port());
+  // Not 127.0.0.1: others take ports of that one.
+  const BoundSocket closed("127.0.0.4", deaf.port());
   ProbePlan plan = plan_for_port(deaf.port(), "mx.test");
   plan.dialogue.limits.connect = milliseconds(100);
-  FixedResolver resolver({{"127.0.0.3", "127.0.0.1", "127.0.0.3"}, Reason::None, {}});
+  FixedResolver resolver({{"127.0.0.3", "127.0.0.4", "127.0.0.3"}, Reason::None, {}});
   const ProbeResult result = run_probe(plan, resolver);
   EXPECT_EQ(failure_of(result),
-            "connect connection_refused connection refused by 127.0.0.1 port " + port);
-  EXPECT_EQ(result.endpoint.address, "127.0.0.1") << "the address that is named";
+            "connect connection_refused connection refused by 127.0.0.4 port " + port);
+  EXPECT_EQ(result.endpoint.address, "127.0.0.4") << "the address that is named";
   EXPECT_EQ(result.failed_attempts.size(), 3U);
   EXPECT_GE(result.step(Step::Connect)->took, milliseconds(200)) << "of all attempts";
 }
