@@ -113,11 +113,14 @@ class Service {
     asio::co_spawn(loops_[0].context(), tidy_up(), asio::detached);
     notify_service(kServiceReady);
     loops_.run();
-    for (asio::thread_pool* pool : {&workers_, &hashers_}) {
+    end_reader();
+    // The pools first: what waits for them belongs to the loops then.
+    for (Ending<asio::thread_pool>* pool : {&workers_, &hashers_, &reader_}) {
       pool->stop();
       pool->join();
+      pool->destroy_waiting();
     }
-    end_reader();
+    loops_.destroy_waiting();
     log_left_out(true);
     log(LogLevel::Info, "ended");
     return 0;
@@ -168,7 +171,6 @@ class Service {
       log(LogLevel::Info, "ended", {{"reload", "given up"}});
       std::_Exit(0);
     }
-    reader_.join();
   }
 
   asio::awaitable<void> drain() {
@@ -235,9 +237,10 @@ class Service {
   AddressTurns turns_;
   std::unique_ptr<WebAccess> access_;
   EventLoops loops_;
-  asio::thread_pool workers_;  // short tasks of the loops, which wait for them: accept() is one
-  asio::thread_pool hashers_;  // anybody can fill its queue
-  asio::thread_pool reader_;   // a file that cannot be read in time holds it up
+  Ending<asio::thread_pool>
+      workers_;  // short tasks of the loops, which wait for them: accept() is one
+  Ending<asio::thread_pool> hashers_;  // anybody can fill its queue
+  Ending<asio::thread_pool> reader_;   // a file that cannot be read in time holds it up
   ProbeService probes_;
   ConfigReload config_;
   Routes routes_;

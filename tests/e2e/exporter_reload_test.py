@@ -165,7 +165,7 @@ class Blocking(ReloadCase):
         with open(large, "wb") as file:
             file.truncate(1 << 30)
         for path, word in ((fifo, "regular file"), ("/dev/zero", "regular file"), (socket_path, "regular file"),
-                           (self.folder, "regular file"), (large, "over 1048576 bytes")):
+                           (self.folder, "is a directory"), (large, "over 1048576 bytes")):
             for flags in (("--config.check",), ("--web.listen-address", "127.0.0.1:0")):
                 with self.subTest((path, flags)):
                     done = self.run_once("--config.file", path, *flags, timeout=10)
