@@ -17,7 +17,7 @@ void warn_if_open(const std::string& path) {
   struct stat facts {};
   if (path.empty() || ::stat(path.c_str(), &facts) != 0 || (facts.st_mode & S_IROTH) == 0) return;
   constexpr mode_t kPermissions = 07777;
-  log(LogLevel::Warn, "a file with a secret can be read by every user",
+  log(LogLevel::Warn, "a file with a password or token can be read by every user",
       {{"file", printable(path, kPathBytes)},
        {"mode", fmt::format("{:04o}", facts.st_mode & kPermissions)}});
 }

@@ -146,7 +146,7 @@ class Units(ExporterCase):
 
 class OpenSecrets(ExporterCase):
 
-    WORDS = "a file with a secret can be read by every user"
+    WORDS = "a file with a password or token can be read by every user"
 
     def warned(self, text):
         return {line.split("file=")[1].split()[0].strip('"') for line in text.splitlines() if self.WORDS in line}

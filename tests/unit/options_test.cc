@@ -81,8 +81,8 @@ TEST(Options, TheHostIsAnOptionOrAWord) {
   EXPECT_EQ(good({"-H", "mx.example.net", "mx.example.net"}).plan.target.host, "mx.example.net");
   EXPECT_EQ(good({"--", "mx.example.net"}).plan.target.host, "mx.example.net");
   EXPECT_EQ(good({"-H", "mx", ""}).plan.target.host, "mx");
-  EXPECT_EQ(bad({"-H", "a", "b"}), "--hostname: got one and a word beside it, expected one host");
-  EXPECT_EQ(bad({"a", "b"}), "--hostname: got one and a word beside it, expected one host");
+  EXPECT_EQ(bad({"-H", "a", "b"}), "--hostname: got a host and another word, expected one host");
+  EXPECT_EQ(bad({"a", "b"}), "--hostname: got a host and another word, expected one host");
   EXPECT_TRUE(bad({"-H", ""}).starts_with("--hostname: empty, expected "));
   EXPECT_TRUE(bad({"-H", "a b"}).starts_with("--hostname: got "));
   EXPECT_TRUE(bad({"http://mx"}).starts_with("--hostname: got "));
