@@ -6,6 +6,7 @@
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -32,10 +33,12 @@ std::optional<HttpResponse> fault_of_codings(const HttpParser::value_type& messa
       if (ends_chunked) ++chunked;
     }
   }
-  if (!ends_chunked || chunked != 1)
+  // The list's parser stops at what is no coding: only the whole value is proof of chunked alone.
+  const bool chunked_alone = std::next(first) == last && beast::iequals(first->value(), "chunked");
+  if (chunked_alone) return std::nullopt;
+  if (!ends_chunked || chunked != 1 || codings == 1)
     return plain_response(400, "Transfer-Encoding must end with chunked, once");
-  if (codings != 1) return plain_response(501, "Transfer-Encoding: chunked alone is understood");
-  return std::nullopt;
+  return plain_response(501, "Transfer-Encoding: chunked alone is understood");
 }
 
 }  // namespace

@@ -47,8 +47,9 @@ constexpr std::array kRows = {
             Use::Always, "Seconds by which a probe ends before Prometheus gives up its scrape."},
     FlagRow{Id::MaxInFlight, 0, "probe.max-in-flight", Arg::Required, "N", "4096", kOnce,
             Use::Always,
-            "Probes at a time, 1 to 1000000; one more is answered with 503. Fewer where the limit "
-            "of open files is too low for them."},
+            "Probes at a time, 1 to 1000000. One more is answered with 503, or it ends the newest "
+            "probe of a client that has more of them. Fewer where the limit of open files is too "
+            "low."},
     FlagRow{Id::HistoryLimit, 0, "history.limit", Arg::Required, "N", "100", kOnce, Use::Serving,
             "Recent probes to keep for the page, and as many failed ones; 0 keeps none."},
 

@@ -82,7 +82,7 @@ class Codings(FramingCase):
 
     def test_without_an_end(self):
         for codings in (["gzip"], ["chunked, gzip"], ["chunked, chunked"], ["chunked", "chunked"], ["xchunked"], [""],
-                        ["chunked", "gzip"]):
+                        ["chunked", "gzip"], ["chunked gzip"], ["chunked;a=b"], ["chunked, @"]):
             with self.subTest(codings):
                 self.assert_refused_once(400, self.coded(codings))
 
