@@ -279,7 +279,8 @@ void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   mechanisms_.clear();
   if (!said_helo_) {
     mechanisms_ = Extensions(reply).auth_mechanisms();
-    extensions_ = Extensions(fitted(masked_keywords(reply)));
+    extensions_ = Extensions(masked_keywords(reply));
+    if (!texts_.take(extensions_->bytes())) extensions_->shorten();
   }
   if (step_ == Step::Ehlo) {
     mechanisms_before_tls_ = mechanisms_;

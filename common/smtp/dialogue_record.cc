@@ -16,6 +16,7 @@ constexpr std::size_t kFreeReading = 4096;  // bytes of a reply that costs nothi
 // What is kept of a reply where there is no room for all of it.
 constexpr std::size_t kShortReplyLines = 2;
 constexpr std::size_t kShortLineBytes = 128;
+constexpr std::size_t kKeptOfKeywords = 256;  // of each line of EHLO's reply
 constexpr std::string_view kBlanks = " \t";
 
 bool is_auth(std::string_view verb) {
@@ -95,7 +96,9 @@ void Dialogue::pay_for_reading() {
   if (texts_.take(bytes - reading_paid_)) {
     reading_paid_ = bytes;
   } else {
-    parser_.keep_no_more();
+    // What is offered decides how the session goes on.
+    const bool decides = step_ == Step::Ehlo || step_ == Step::EhloTls;
+    parser_.keep_of_lines(decides ? kKeptOfKeywords : 0);
   }
 }
 

@@ -142,7 +142,11 @@ void ReplyParser::end_line() {
   const bool last = line_.size() == 3 || line_[3] == ' ';
   std::string text = line_.size() > 4 ? line_.substr(4) : std::string();
   if (std::any_of(text.begin(), text.end(), is_control)) reply_.notes |= Note::ControlChars;
-  if (!brief_ || last) reply_.lines.push_back(std::move(text));
+  if (kept_of_lines_ && text.size() > *kept_of_lines_ && !last) {
+    text.resize(*kept_of_lines_);
+    text.shrink_to_fit();
+  }
+  if (kept_of_lines_ != std::size_t{0} || last) reply_.lines.push_back(std::move(text));
   ++lines_;
   line_.clear();
 
@@ -166,7 +170,7 @@ void ReplyParser::reset() {
   line_.clear();
   bytes_ = 0;
   lines_ = 0;
-  brief_ = false;
+  kept_of_lines_.reset();
 }
 
 void ReplyParser::reset(ReplyLimits limits) {

@@ -151,5 +151,34 @@ TEST(TextBudget, NoRoomChangesNoVerdict) {
   EXPECT_EQ(endless.failure()->reason, Reason::ReplyTooLong);
 }
 
+// Whatever room there is: what EHLO offers decides how the session goes on.
+TEST(TextBudget, NoRoomChangesNothingOfWhatIsOffered) {
+  for (const std::size_t width : {std::size_t{10}, std::size_t{800}}) {
+    TextBudget none(0);
+    DialoguePlan with_tls;
+    with_tls.helo_name = "probe.test";
+    with_tls.tls = TlsMode::Starttls;
+    Dialogue dialogue(std::make_shared<const DialoguePlan>(with_tls), Instant{},
+                      Instant{} + seconds(10), &none);
+    const auto receive = [&dialogue](const std::string& reply) {
+      for (std::size_t at = 0; at < reply.size(); at += 1000)
+        dialogue.on_received(std::string_view(reply).substr(at, 1000), Instant{});
+    };
+    receive(long_reply(220));
+    dialogue.on_sent(Instant{});
+    const std::string filler = long_reply(250, 40, width);
+    receive(filler.substr(0, filler.rfind("250 ")) +
+            "250-STARTTLS\r\n250-SIZE 1000\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n");
+    EXPECT_EQ(dialogue.next().step, Step::Starttls) << width;
+    ASSERT_TRUE(dialogue.extensions());
+    EXPECT_TRUE(dialogue.extensions()->offers("8BITMIME")) << width;
+    EXPECT_TRUE(dialogue.extensions()->offers("X30")) << width;
+    EXPECT_EQ(dialogue.extensions()->size_limit(), 1000U) << width;
+    EXPECT_EQ(dialogue.extensions()->auth_mechanisms(),
+              (std::vector<std::string>{"PLAIN", "LOGIN"}))
+        << width;
+  }
+}
+
 }  // namespace
 }  // namespace smtpprobe
