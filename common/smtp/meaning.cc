@@ -58,7 +58,8 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
      "A and AAAA of the name; `-4`, `-6`, `ip_protocol`. A mail domain is no host: probe its "
      "exchangers."},
     {Reason::DnsServfail, "The name server could not or would not answer.",
-     "The resolver's log; the zone's name servers; its DNSSEC signatures."},
+     "Whether a name server listens at the addresses in `/etc/resolv.conf`, `--dns-server` or "
+     "`dns.servers`; the resolver's log; the zone's name servers; its DNSSEC signatures."},
     {Reason::DnsTimeout, "No name server answered in time.",
      "The servers in the monitoring host's `/etc/resolv.conf`, `--dns-server` or `dns.servers`; "
      "port "

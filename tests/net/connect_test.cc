@@ -23,6 +23,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// For a port that has to be the same as another's: of 127.0.0.1 other tests take ports, too.
+constexpr const char* kUnshared = "127.0.0.4";
+
 constexpr const char* kGood =
     "S: 220 mx.test ESMTP\nC: EHLO probe.test\nS: 250 mx.test\nC: QUIT\nS: 221 bye\nclose\n";
 
@@ -129,15 +132,15 @@ TEST(ConnectTest, ASingleAddressHasAllTheTime) {
 TEST(ConnectTest, AHealthyAddressAfterADeadOneIsReachedAndTalkedTo) {
   FakeServerOptions options;
   const DeafListener deaf("127.0.0.3");
-  options.address = "127.0.0.1";
+  options.address = kUnshared;
   options.port = deaf.port();
   const FakeServer server = FakeServer::from_text(kGood, options);
   ProbePlan plan = plan_for_port(deaf.port(), "mx.test");
   plan.timeout = milliseconds(1500);
-  FixedResolver resolver({{"127.0.0.3", "127.0.0.1"}, Reason::None, {}});
+  FixedResolver resolver({{"127.0.0.3", kUnshared}, Reason::None, {}});
   const ProbeResult result = run_probe(plan, resolver);
   EXPECT_EQ(failure_of(result), "");
-  EXPECT_EQ(result.endpoint.address, "127.0.0.1");
+  EXPECT_EQ(result.endpoint.address, kUnshared);
   ASSERT_EQ(result.failed_attempts.size(), 1U);
   EXPECT_NEAR(seconds_of(result.failed_attempts[0].took), 0.5, 0.2);
   EXPECT_EQ(result.addresses, 2U);
@@ -146,13 +149,13 @@ TEST(ConnectTest, AHealthyAddressAfterADeadOneIsReachedAndTalkedTo) {
 TEST(ConnectTest, AHealthyAddressIsReachedAfterFifteenDeadOnes) {
   const DeafListener deaf("127.0.0.3");
   FakeServerOptions options;
-  options.address = "127.0.0.1";
+  options.address = kUnshared;
   options.port = deaf.port();
   const FakeServer server = FakeServer::from_text(kGood, options);
   ProbePlan plan = plan_for_port(deaf.port(), "mx.test");
   plan.timeout = milliseconds(3000);
   std::vector<std::string> addresses(15, "127.0.0.3");
-  addresses.emplace_back("127.0.0.1");
+  addresses.emplace_back(kUnshared);
   FixedResolver resolver({addresses, Reason::None, {}});
   const ProbeResult result = run_probe(plan, resolver);
   EXPECT_EQ(failure_of(result), "");
@@ -195,13 +198,13 @@ TEST(ConnectTest, AConnectionThatIsNoticedLateCounts) {
 TEST(ConnectTest, ASilentServerAfterADeadAddressIsATimeout) {
   const DeafListener deaf("127.0.0.3");
   FakeServerOptions options;
-  options.address = "127.0.0.1";
+  options.address = kUnshared;
   options.port = deaf.port();
   const FakeServer server = FakeServer::from_text("silence\n", options);
   ProbePlan plan = plan_for_port(deaf.port(), "mx.test");
   plan.timeout = milliseconds(1200);
   std::vector<std::string> addresses(3, "127.0.0.3");
-  addresses.emplace_back("127.0.0.1");
+  addresses.emplace_back(kUnshared);
   FixedResolver resolver({addresses, Reason::None, {}});
   const ProbeResult result = run_probe(plan, resolver);
   EXPECT_TRUE(failure_of(result).starts_with("banner timeout no banner in 0."))
@@ -213,15 +216,14 @@ TEST(ConnectTest, ASilentServerAfterADeadAddressIsATimeout) {
 TEST(ConnectTest, WhereNoneConnectsTheMostTellingIsNamed) {
   const DeafListener deaf("127.0.0.3");
   const std::string port = std::to_string(deaf.port());
-  // Not 127.0.0.1: others take ports of that one.
-  const BoundSocket closed("127.0.0.4", deaf.port());
+  const BoundSocket closed(kUnshared, deaf.port());
   ProbePlan plan = plan_for_port(deaf.port(), "mx.test");
   plan.dialogue.limits.connect = milliseconds(100);
-  FixedResolver resolver({{"127.0.0.3", "127.0.0.4", "127.0.0.3"}, Reason::None, {}});
+  FixedResolver resolver({{"127.0.0.3", kUnshared, "127.0.0.3"}, Reason::None, {}});
   const ProbeResult result = run_probe(plan, resolver);
   EXPECT_EQ(failure_of(result),
-            "connect connection_refused connection refused by 127.0.0.4 port " + port);
-  EXPECT_EQ(result.endpoint.address, "127.0.0.4") << "the address that is named";
+            "connect connection_refused connection refused by " + std::string(kUnshared) + " port " + port);
+  EXPECT_EQ(result.endpoint.address, kUnshared) << "the address that is named";
   EXPECT_EQ(result.failed_attempts.size(), 3U);
   EXPECT_GE(result.step(Step::Connect)->took, milliseconds(200)) << "of all attempts";
 }

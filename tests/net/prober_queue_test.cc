@@ -319,11 +319,11 @@ TEST_F(ProberQueueTest, AtTheSecondAddressItHasNoTurnAtTheFirst) {
   const RefusingPort refusing;
   const int port = refusing.port();
   FakeServerOptions options;
-  options.address = "127.0.0.2";
+  options.address = "127.0.0.6";
   options.port = port;
   const FakeServer server = FakeServer::from_text(kGood, options);
-  FixedResolver both({{"127.0.0.1", "127.0.0.2"}, Reason::None, ""});
-  std::optional<AddressTurns::Turn> second = turns_.try_take(at(port, "127.0.0.2"));
+  FixedResolver both({{"127.0.0.1", "127.0.0.6"}, Reason::None, ""});
+  std::optional<AddressTurns::Turn> second = turns_.try_take(at(port, "127.0.0.6"));
   ASSERT_TRUE(second);
   bool first_is_free = false;
   std::optional<ProbeResult> result;
@@ -341,7 +341,7 @@ TEST_F(ProberQueueTest, AtTheSecondAddressItHasNoTurnAtTheFirst) {
   ASSERT_TRUE(result);
   EXPECT_TRUE(first_is_free);
   EXPECT_EQ(failure_of(*result), "");
-  EXPECT_EQ(result->endpoint.address, "127.0.0.2");
+  EXPECT_EQ(result->endpoint.address, "127.0.0.6");
   ASSERT_EQ(result->failed_attempts.size(), 1U);
   EXPECT_EQ(result->failed_attempts.front().reason, Reason::ConnectionRefused);
   EXPECT_GT(result->waited, Duration(0));
