@@ -221,8 +221,8 @@ TEST(ConnectTest, WhereNoneConnectsTheMostTellingIsNamed) {
   plan.dialogue.limits.connect = milliseconds(100);
   FixedResolver resolver({{"127.0.0.3", kUnshared, "127.0.0.3"}, Reason::None, {}});
   const ProbeResult result = run_probe(plan, resolver);
-  EXPECT_EQ(failure_of(result),
-            "connect connection_refused connection refused by " + std::string(kUnshared) + " port " + port);
+  EXPECT_EQ(failure_of(result), "connect connection_refused connection refused by " +
+                                    std::string(kUnshared) + " port " + port);
   EXPECT_EQ(result.endpoint.address, kUnshared) << "the address that is named";
   EXPECT_EQ(result.failed_attempts.size(), 3U);
   EXPECT_GE(result.step(Step::Connect)->took, milliseconds(200)) << "of all attempts";
