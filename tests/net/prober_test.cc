@@ -227,7 +227,8 @@ TEST(ProberTest, AnEmptyHeloNameBecomesTheHostsOrAnAddress) {
 struct Misbehaviour {
   const char* name;
   const char* script;
-  const char* failure;  // how the failure's line begins
+  const char* failure;    // how the failure's line begins
+  const char* also = "";  // what stands in it, too
 };
 
 class MisbehaviourTest : public testing::TestWithParam<Misbehaviour> {};
@@ -239,15 +240,16 @@ TEST_P(MisbehaviourTest, IsNamed) {
   plan.timeout = std::chrono::seconds(20);
   const ProbeResult result = run_probe(plan);
   EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
+  EXPECT_NE(failure_of(result).find(GetParam().also), std::string::npos) << failure_of(result);
   EXPECT_LT(result.ended - result.began, std::chrono::seconds(10));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Peers, MisbehaviourTest,
     testing::Values(
-        Misbehaviour{"silent", "silence\n", "banner timeout no banner in 0.3 s"},
+        Misbehaviour{"silent", "silence\n", "banner timeout no banner in 0."},
         Misbehaviour{"drip", "drip 40ms: S: 220 mx.test ESMTP is here, slowly\nsilence\n",
-                     "banner timeout no banner in 0.3 s, received "},
+                     "banner timeout no banner in 0.", " s, received "},
         Misbehaviour{"close", "close\n", "banner connection_closed"},
         Misbehaviour{"early", "S: 220 mx\nS: 250 mx\nwait 300ms\nclose\n", "banner early_talker"},
         Misbehaviour{"late_extra",
@@ -268,7 +270,7 @@ TEST(ProberTest, TheOverallDeadlineHoldsForEveryStep) {
   const ProbeResult result = run_probe(plan);
   EXPECT_TRUE(failure_of(result).starts_with("ehlo timeout")) << failure_of(result);
   EXPECT_NE(failure_of(result).find("the overall limit"), std::string::npos);
-  EXPECT_NEAR(seconds_of(result.ended - result.began), 0.5, 0.2);
+  expect_wait(seconds_of(result.ended - result.began), 0.5);
 }
 
 TEST(ProberTest, QuitHasALimitOfItsOwnAndNoSayInTheVerdict) {
@@ -280,7 +282,7 @@ TEST(ProberTest, QuitHasALimitOfItsOwnAndNoSayInTheVerdict) {
   EXPECT_EQ(failure_of(result), "");
   ASSERT_NE(result.step(Step::Quit), nullptr);
   EXPECT_EQ(result.step(Step::Quit)->reason, Reason::Timeout);
-  EXPECT_NEAR(seconds_of(result.ended - result.began), 0.2, 0.15);
+  expect_wait(seconds_of(result.ended - result.began), 0.2);
 }
 
 TEST(ProberTest, AProbeDroppedAtAnyWaitLeavesNothingBehind) {

@@ -264,7 +264,7 @@ TEST_P(BrokenHandshakeTest, IsNamedAndTheFactsAreThere) {
 
 INSTANTIATE_TEST_SUITE_P(
     Peers, BrokenHandshakeTest,
-    testing::Values(BrokenHandshake{"hang", "TLS-FAIL hang", "tls timeout no handshake in 0.3 s"},
+    testing::Values(BrokenHandshake{"hang", "TLS-FAIL hang", "tls timeout no handshake in 0."},
                     BrokenHandshake{"alert", "TLS-FAIL alert 40", "tls tls_alert"},
                     BrokenHandshake{"garbage", "TLS-FAIL garbage", "tls tls_not_tls \""},
                     BrokenHandshake{"close", "TLS-FAIL close", "tls connection_closed"}),
