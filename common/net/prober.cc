@@ -307,7 +307,7 @@ void Session::describe(const SocketAddress& peer) {
 }
 
 // What only a connection tells: who we are to this peer, and how far it may be trusted.
-// The module's own plan wherever nothing in it is of this session: thousands of probes share it.
+// Where this connection changes nothing it is the probe's own plan, which thousands may share.
 std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
   const SocketAddress local = SocketAddress::local_end(transport_.fd());
   if (local.ip_version() != 0) result_.endpoint.local_address = local.text();
@@ -323,7 +323,9 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
   if (planned.helo_name.empty()) own().helo_name = own_helo_name(local);
   const bool stop = result_.verify == TlsVerify::Require;
   if (planned.stop_on_bad_certificate != stop) own().stop_on_bad_certificate = stop;
-  if (planned.auth && stays_on_this_host(plan_, loopback) && plan_.tls.verify != TlsVerify::Require)
+  const bool trusted =
+      stays_on_this_host(plan_, loopback) && plan_.tls.verify != TlsVerify::Require;
+  if (planned.auth && trusted && !planned.auth->without_verified_tls)
     own().auth->without_verified_tls = true;
 
   if (planned.until == Step::Message && planned.message.empty()) {

@@ -264,6 +264,10 @@ class Postfix:
         return [line for line in self.log().splitlines()
                 if f" {listener}/smtpd[" in line and ": disconnect from " in line]
 
+    def connects(self, listener):
+        """How many sessions of the listener were begun."""
+        return sum(f" {listener}/smtpd[" in line and ": connect from " in line for line in self.log().splitlines())
+
     def stop(self):
         atexit.unregister(self.stop)
         try:

@@ -30,6 +30,8 @@ class PostfixCase(ProbeCase):
     def probe(self, listener, *options, quits=True, in_sync=True, **how):
         """One probe, and Postfix's book on it: it ended by QUIT (unless the server went first) where the channel
         was in sync."""
+        # Sessions of probes before this one may still have to be logged.
+        peers.wait_until(lambda: postfix.connects(listener) == len(postfix.sessions(listener)), "a session goes on")
         before = len(postfix.sessions(listener))
         mark = len(postfix.log())
         outcome = self.run_clean("-H", "127.0.0.1", "-p", postfix.ports[listener], "-F", "probe.test",

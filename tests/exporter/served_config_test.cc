@@ -1,32 +1,23 @@
 #include "exporter/served_config.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
+#include <memory>
 #include <string>
+#include <string_view>
+
+#include "tests/unit/config_files.h"
 
 namespace smtpprobe {
 namespace {
 
 class ServedConfigTest : public testing::Test {
  protected:
-  ServedConfigTest() {
-    std::string name = testing::TempDir() + "smtpprobe-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << name;
-    folder_ = name;
-  }
-  ~ServedConfigTest() override { std::filesystem::remove_all(folder_); }
-
-  Result<std::shared_ptr<const ServedConfig>> load(std::string_view yaml) {
-    const std::filesystem::path path = folder_ / "config.yml";
-    std::ofstream(path) << yaml;
-    return load_served_config(path.string(), metrics_);
+  Result<std::shared_ptr<const ServedConfig>> load(const std::string& yaml) {
+    return load_served_config(folder_.write("config.yml", yaml), metrics_);
   }
 
-  std::filesystem::path folder_;
+  TestFolder folder_;
   SelfMetrics metrics_;
 };
 
@@ -49,8 +40,7 @@ TEST_F(ServedConfigTest, ModulesOfTheSameTrustShareOneTlsContext) {
 }
 
 TEST_F(ServedConfigTest, EachModuleWithABadFileIsNamed) {
-  const std::string bad = (folder_ / "bad.pem").string();
-  std::ofstream(bad) << "no certificate\n";
+  const std::string bad = folder_.write("bad.pem", "no certificate\n");
   const auto served = load("modules:\n  a: {tls: {mode: starttls, ca_file: " + bad +
                            "}}\n  b: {tls: {mode: starttls, ca_file: " + bad + "}}\n");
   ASSERT_FALSE(served);

@@ -116,8 +116,12 @@ TEST(FakeServer, Drips) {
   const FakeServer server = FakeServer::from_text("drip 10ms: S: 220 mx\nsilence\n");
   const Clock::time_point began = Clock::now();
   Client client(server);
-  EXPECT_EQ(client.read(), "2");
-  EXPECT_TRUE(client.hears("20 mx\r\n"));
+  // On a busy machine a byte or two more have come before the first look.
+  const std::string wanted = "220 mx\r\n";
+  const std::string first = client.read();
+  EXPECT_LT(first.size(), wanted.size());
+  EXPECT_TRUE(wanted.starts_with(first)) << first;
+  EXPECT_TRUE(client.hears(wanted.substr(first.size())));
   EXPECT_GE(Clock::now() - began, 70ms);
 }
 

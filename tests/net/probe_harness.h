@@ -93,6 +93,12 @@ inline std::vector<Step> step_names(const ProbeResult& result) {
   return steps;
 }
 
+// A wait of `wanted` seconds: not shorter, and on a busy machine not much longer.
+inline void expect_wait(double seconds, double wanted) {
+  EXPECT_GE(seconds, wanted - 0.05);
+  EXPECT_LE(seconds, wanted + 0.6);
+}
+
 // The failure as one line: "banner timeout no banner in 0.3 s".
 inline std::string failure_of(const ProbeResult& result) {
   if (!result.failure) return {};

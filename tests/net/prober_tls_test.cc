@@ -258,13 +258,15 @@ TEST_P(BrokenHandshakeTest, IsNamedAndTheFactsAreThere) {
   wanted.dialogue.limits.reply = milliseconds(300);
   const ProbeResult result = run_probe(wanted);
   EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
+  if (result.failure->reason == Reason::Timeout)
+    expect_wait(seconds_of(result.step(Step::Tls)->took), 0.3);
   ASSERT_TRUE(result.tls);
   EXPECT_FALSE(result.tls->established());
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Peers, BrokenHandshakeTest,
-    testing::Values(BrokenHandshake{"hang", "TLS-FAIL hang", "tls timeout no handshake in 0.3 s"},
+    testing::Values(BrokenHandshake{"hang", "TLS-FAIL hang", "tls timeout no handshake in 0."},
                     BrokenHandshake{"alert", "TLS-FAIL alert 40", "tls tls_alert"},
                     BrokenHandshake{"garbage", "TLS-FAIL garbage", "tls tls_not_tls \""},
                     BrokenHandshake{"close", "TLS-FAIL close", "tls connection_closed"}),
