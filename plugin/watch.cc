@@ -62,8 +62,12 @@ class Interruption {
     action.sa_handler = on_signal;
     for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
   }
+  // Once interrupted, the handler stays: timeout(1)'s second signal may come when this is gone.
   ~Interruption() {
-    for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
+    if (interrupted_at == 0) {
+      for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
+    }
+    interrupt_event = -1;
     if (fd_ >= 0) ::close(fd_);
   }
   Interruption(const Interruption&) = delete;

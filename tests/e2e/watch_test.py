@@ -159,6 +159,17 @@ class Ends(WatchCase):
         self.assertEqual((done.returncode, done.stderr), (OK, ""), done.stdout)
         self.assertIn("\n--- ", done.stdout)
 
+    def test_a_second_signal_while_the_process_ends(self):
+        port = self.serve(GOOD)
+        for milliseconds in range(0, 40, 2):
+            child = self.start(port, "--watch", "3600")
+            child.stdout.readline()
+            child.send_signal(signal.SIGINT)
+            time.sleep(milliseconds / 1000)
+            child.send_signal(signal.SIGINT)
+            out = child.stdout.read()
+            self.assertEqual(child.wait(PATIENCE), OK, (milliseconds, out))
+
     def test_a_signal_that_comes_again_later_kills(self):
         # Nobody reads the pipe, which is full.
         reading, writing = os.pipe()
