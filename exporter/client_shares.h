@@ -1,5 +1,6 @@
-// The probes in flight, by client. Invariants: at most `places` at a time; where all are taken, a
-// client that has fewer than another gets one of the other's, whose newest probe is interrupted.
+// The probes in flight, by client. Invariant: at most `places` have one at a time. Where all are
+// taken, a client that has fewer than another gets the place of the other's newest probe. That is
+// interrupted, and ends soon after: for that time it is in flight without a place.
 //
 // One lock for all loops: only a table of all clients tells which one has most. It is held for a
 // look-up in a hash map, twice a probe, which is well under a microsecond of a probe's 60.

@@ -128,7 +128,7 @@ class HttpServer::Session {
     connection_->receiving = false;
     if (!failure && !refusal) co_return incoming;
     if (!refusal) co_return std::nullopt;
-    add_web_headers(*server_.access_.state(now()), *refusal);
+    add_web_headers(*server_.access_.state(), *refusal);
     auto writing = write(std::move(*refusal), 11, false, false, false);
     co_await std::move(writing);
     auto lingering = linger();
@@ -306,7 +306,7 @@ asio::awaitable<void> HttpServer::accept(tcp::acceptor acceptor) {
     auto [failure, socket] = co_await std::move(accepting);
     if (failure == asio::error::operation_aborted) co_return;
     if (failure) {
-      log_limited(LogKind::Request, LogLevel::Warn,
+      log_limited(LogKind::Request, LogLevel::Warn, 0,
                   {"cannot accept a connection", {}, failure.message()},
                   {{"why", failure.message()}});
       asio::steady_timer pause(loops_[0].context(), kPauseWhenShort);
@@ -354,7 +354,7 @@ asio::awaitable<void> HttpServer::serve(std::shared_ptr<HttpConnection> connecti
   error_code ignored;
   connection->socket.set_option(tcp::no_delay(true), ignored);
   try {
-    const std::shared_ptr<SSL_CTX> context = access_.state(now())->tls;
+    const std::shared_ptr<SSL_CTX> context = access_.state()->tls;
     if (context) {
       auto running = serve_tls(connection, context);
       co_await std::move(running);
@@ -365,10 +365,10 @@ asio::awaitable<void> HttpServer::serve(std::shared_ptr<HttpConnection> connecti
     }
   } catch (const boost::system::system_error& ended) {
     if (ended.code() != asio::error::operation_aborted)
-      log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, ended.what()},
+      log_limited(LogKind::Request, LogLevel::Error, 0, {"internal error", {}, ended.what()},
                   {{"what", ended.what()}});
   } catch (const std::exception& fault) {
-    log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, fault.what()},
+    log_limited(LogKind::Request, LogLevel::Error, 0, {"internal error", {}, fault.what()},
                 {{"what", fault.what()}});
   }
 }
@@ -381,7 +381,7 @@ asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> conn
   auto greeting = stream.async_handshake(asio::ssl::stream_base::server, kTuple);
   const auto [failure] = co_await std::move(greeting);
   if (failure) {
-    log_limited(LogKind::Request, LogLevel::Debug,
+    log_limited(LogKind::Request, LogLevel::Debug, 0,
                 {"TLS handshake of a client failed", {}, failure.message()},
                 {{"why", failure.message()}});
     co_return;
@@ -397,7 +397,7 @@ asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> conn
 
 // What the web configuration has to say, before and behind the handler.
 asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpRequest& request) {
-  const std::shared_ptr<const WebState> state = access_.state(now());
+  const std::shared_ptr<const WebState> state = access_.state();
   if (!may_proceed(*state, now())) co_return rate_limited_response();
   AuthDecision decision = access_.decide(*state, request.authorization);
   if (decision == AuthDecision::Hashing) {
@@ -418,12 +418,12 @@ asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpReq
       response = co_await std::move(handling);
     } catch (const boost::system::system_error& ended) {
       if (ended.code() == asio::error::operation_aborted) throw;
-      log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, ended.what()},
-                  {{"what", ended.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, request.client.id,
+                  {"internal error", {}, ended.what()}, {{"what", ended.what()}});
       response = plain_response(500, "internal error");
     } catch (const std::exception& fault) {
-      log_limited(LogKind::Request, LogLevel::Error, {"internal error", {}, fault.what()},
-                  {{"what", fault.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, request.client.id,
+                  {"internal error", {}, fault.what()}, {{"what", fault.what()}});
       response = plain_response(500, "internal error");
     }
   }

@@ -238,13 +238,14 @@ void log(LogLevel level, std::string_view message, std::span<const LogField> fie
 
 void limit_log() { the_limits() = std::make_unique<Limits>(); }
 
-void log_limited(LogKind kind, LogLevel level, LogTopic topic, std::vector<LogField> fields) {
+void log_limited(LogKind kind, LogLevel level, std::uint64_t client, LogTopic topic,
+                 std::vector<LogField> fields) {
   if (!log_enabled(level)) return;
   const std::string event = topic.event;
   if (Limits* const limits = the_limits().get()) {
     const std::lock_guard lock(limits->mutex);
     const auto left_out =
-        limits->of(kind).admit(std::move(topic), std::chrono::steady_clock::now());
+        limits->of(kind).admit(std::move(topic), client, std::chrono::steady_clock::now());
     if (!left_out) return;
     if (*left_out > 0) fields.emplace_back("left_out", std::to_string(*left_out));
   }

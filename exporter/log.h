@@ -43,9 +43,11 @@ void log(LogLevel level, std::string_view message, std::span<const LogField> fie
 // The same for what clients can cause as often as they like: of one topic the first line at once,
 // then one a minute at most, with the field left_out. Lines of probes and of requests do not take
 // each other's room. One lock for all loops, for a line is written under one anyway; no probe that
-// is good takes it.
+// is good takes it. `client` caused the line (client_id.h), 0 where none did: one of them cannot
+// take all the room.
 enum class LogKind : std::uint8_t { Probe, Request };
-void log_limited(LogKind kind, LogLevel level, LogTopic topic, std::vector<LogField> fields);
+void log_limited(LogKind kind, LogLevel level, std::uint64_t client, LogTopic topic,
+                 std::vector<LogField> fields);
 // A line for each topic of which lines were left out and a minute has passed; `all`: of every one,
 // at the end.
 void log_left_out(bool all = false);

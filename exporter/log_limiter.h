@@ -1,6 +1,7 @@
 // Which lines about the same topic are written: the first at once, then one a minute at most, with
-// the number of those that were left out. Whoever can send requests would else write the disk full.
-// Invariant: bounded in topics; what is beyond them is counted together. Pure.
+// the number of those that were left out. Anybody who can send requests could else fill the disk.
+// Invariant: bounded in topics. Where all are taken, a client that has fewer than another gets one
+// of the other's; what is beyond them is counted together. Pure.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "common/smtp/time.h"
@@ -32,9 +34,9 @@ class LogLimiter {
   static constexpr std::size_t kTopicBytes = 256;  // of each text of a topic; the rest is cut off
   static constexpr Duration kWindow = std::chrono::minutes(1);
 
-  // Whether a line is to be written now: how many were left out since the last one. nullopt: no,
-  // and it is counted.
-  std::optional<std::uint64_t> admit(LogTopic topic, Instant now);
+  // Whether a line that `client` (client_id.h) caused is to be written now: how many were left out
+  // since the last one. nullopt: no, and it is counted.
+  std::optional<std::uint64_t> admit(LogTopic topic, std::uint64_t client, Instant now);
 
   struct Summary {
     LogTopic topic;  // all texts empty: of the topics that there was no room for
@@ -48,11 +50,18 @@ class LogLimiter {
  private:
   struct Window {
     Instant end;
+    std::uint64_t client = 0;  // that caused the first line
     std::uint64_t left_out = 0;
   };
+  using Topics = std::map<LogTopic, Window>;
 
-  std::map<LogTopic, Window> topics_;
-  Window others_{Instant::min(), 0};
+  bool make_room(std::uint64_t client, Instant now);
+  void count_other(std::uint64_t lines, Instant now);
+  Topics::iterator forget(Topics::iterator topic);
+
+  Topics topics_;
+  std::unordered_map<std::uint64_t, std::size_t> topics_of_client_;  // never 0
+  Window others_{Instant::min()};
 };
 
 }  // namespace smtpprobe

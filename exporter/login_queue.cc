@@ -10,6 +10,7 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 
 namespace smtpprobe {
@@ -39,7 +40,8 @@ class LoginQueue::Turns {
   bool enter(std::shared_ptr<Waiter> waiter);
   void leave(const std::shared_ptr<Waiter>& waiter);
   // Null: nobody waits.
-  std::shared_ptr<Waiter> next();
+  std::shared_ptr<Waiter> next(Instant now);
+  void ended(std::uint64_t client, bool right, Instant now);
   std::size_t waiting() const {
     const std::lock_guard guard(mutex_);
     return waiting_;
@@ -56,7 +58,8 @@ class LoginQueue::Turns {
 
   const LoginLimits limits_;
   mutable std::mutex mutex_;
-  Clients clients_;  // the next one first
+  Clients clients_;                                    // the next one first
+  std::unordered_map<std::uint64_t, Instant> failed_;  // until when they come after the others
   std::size_t waiting_ = 0;
 };
 
@@ -100,10 +103,14 @@ void LoginQueue::Turns::leave(const std::shared_ptr<Waiter>& waiter) {
   if (own->waiters.empty()) clients_.erase(own);
 }
 
-std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next() {
+std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next(Instant now) {
   const std::lock_guard guard(mutex_);
   if (clients_.empty()) return nullptr;
-  const auto first = clients_.begin();
+  auto first = std::find_if(clients_.begin(), clients_.end(), [this, now](const Client& one) {
+    const auto failed = failed_.find(one.id);
+    return failed == failed_.end() || failed->second <= now;
+  });
+  if (first == clients_.end()) first = clients_.begin();
   std::shared_ptr<Waiter> waiter = std::move(first->waiters.front());
   first->waiters.pop_front();
   --waiting_;
@@ -112,6 +119,20 @@ std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next() {
   else
     clients_.splice(clients_.end(), clients_, first);
   return waiter;
+}
+
+// Where too many failed, one that does not matter any more is forgotten, or any.
+void LoginQueue::Turns::ended(std::uint64_t client, bool right, Instant now) {
+  const std::lock_guard guard(mutex_);
+  if (right) {
+    failed_.erase(client);
+    return;
+  }
+  if (failed_.size() >= limits_.failures && failed_.find(client) == failed_.end()) {
+    std::erase_if(failed_, [now](const auto& one) { return one.second <= now; });
+    if (failed_.size() >= limits_.failures) failed_.erase(failed_.begin());
+  }
+  failed_[client] = now + limits_.after_failure;
 }
 
 LoginQueue::LoginQueue(asio::thread_pool& hashers, const LoginLimits& limits)
@@ -131,9 +152,10 @@ asio::awaitable<std::optional<bool>> LoginQueue::check(asio::io_context& loop, s
   const Leaving leaving{turns_, waiter};
   // One task for each that came; which of them it serves is decided when a thread is free.
   asio::post(hashers_, [turns = turns_] {
-    std::shared_ptr<Waiter> served = turns->next();
+    std::shared_ptr<Waiter> served = turns->next(std::chrono::steady_clock::now());
     if (served == nullptr) return;
     const bool answer = served->check();
+    turns->ended(served->client, answer, std::chrono::steady_clock::now());
     asio::io_context& its_loop = served->loop;
     asio::post(its_loop, [served = std::move(served), answer] {
       served->answer = answer;

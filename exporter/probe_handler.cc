@@ -135,7 +135,7 @@ asio::awaitable<HttpResponse> ProbeHandler::answer(EventLoop& loop, const HttpRe
     // Prometheus shows its user the status alone.
     std::string why = asked.error().body;
     why.pop_back();  // the line's end
-    log_limited(LogKind::Request, LogLevel::Debug, {"scrape refused", {}, why},
+    log_limited(LogKind::Request, LogLevel::Debug, request.client.id, {"scrape refused", {}, why},
                 {{"status", std::to_string(asked.error().status)}, {"why", why}});
     return answered(refusal_for(request, std::move(asked.error())));
   }

@@ -17,6 +17,9 @@ namespace smtpprobe {
 namespace asio = boost::asio;
 namespace {
 
+// What an interrupted probe needs at least to begin again.
+constexpr auto kLeastForAttempt = std::chrono::milliseconds(500);
+
 Instant now() { return std::chrono::steady_clock::now(); }
 
 // Without a moment to look there is nothing to be said of the server.
@@ -28,19 +31,35 @@ void tell_no_time_left(const ProbePlan& plan, ProbeResult& result) {
                            "the scrape's timeout leaves no time for a probe", std::nullopt};
 }
 
-// It has made way for a probe of another client: what it found so far says nothing.
+// For a probe of another client. What was found so far says nothing of the server.
 void report_interruption(const std::string& why, ProbeResult& result) {
-  result.ended = now();
-  result.failure = Failure{Step::Resolve, Reason::ProbeRejected, why, std::nullopt};
+  ProbeResult rejected;
+  rejected.began = result.began;
+  rejected.ended = now();
+  rejected.started = result.started;
+  rejected.endpoint = std::move(result.endpoint);
+  rejected.failure = Failure{Step::Resolve, Reason::ProbeRejected, why, std::nullopt};
+  result = std::move(rejected);
 }
 
 // Another client's probe, or the queue of its own ones, took the place of this one.
-bool made_way(const TurnClaim* claim) {
+bool lost_its_place(const TurnClaim* claim) {
   return claim != nullptr && (claim->refusal != TurnClaim::Refusal::None ||
                               (claim->interrupt && !claim->interrupt->why().empty()));
 }
 
-void write_log(const ProbeRecord& record) {
+// Whether an interrupted probe has a right to another attempt, and time for it.
+bool begins_again(TurnClaim& claim, const ProbeResult& result) {
+  if (!claim.interrupt->may_repeat()) return false;
+  const Instant began = claim.first_began.value_or(result.began);
+  if (began + claim.timeout - now() < kLeastForAttempt) return false;
+  claim.first_began = began;
+  claim.refusal = TurnClaim::Refusal::None;
+  claim.interrupt->begin_next_attempt();
+  return true;
+}
+
+void write_log(const ProbeRecord& record, std::uint64_t client) {
   const bool good = record.verdict.findings.empty();
   const LogLevel level = good ? LogLevel::Debug : LogLevel::Warn;
   if (!log_enabled(level)) return;
@@ -62,7 +81,7 @@ void write_log(const ProbeRecord& record) {
   const Finding& first = record.verdict.findings.front();
   const std::string event = record.verdict.state == State::Warning ? "probe warns" : "probe failed";
   const std::string reason(reason_name(first.reason));
-  log_limited(LogKind::Probe, level, {event, record.target, reason},
+  log_limited(LogKind::Probe, level, client, {event, record.target, reason},
               {{"target", record.target},
                {"module", record.module},
                {"state", std::string(state_label(record.verdict.state))},
@@ -117,31 +136,36 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
     TurnClaim* const claim = admission != nullptr ? &admission->probe_->claim : nullptr;
     if (claim != nullptr) claim->timeout = order.timeout;
     const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes(), claim, &texts_};
-    bool aborted = false;
-    try {
-      auto probing =
-          probe_into(record->result, record->plan, order.module->tls, loop.resolver(), restraint);
-      co_await std::move(probing);
-    } catch (const boost::system::system_error& ended) {
-      if (ended.code() != asio::error::operation_aborted) throw;
-      aborted = true;
-    }
-    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-    if (aborted || state.cancelled() != asio::cancellation_type::none) {
+    while (true) {
+      bool aborted = false;
+      try {
+        auto probing =
+            probe_into(record->result, record->plan, order.module->tls, loop.resolver(), restraint);
+        co_await std::move(probing);
+      } catch (const boost::system::system_error& ended) {
+        if (ended.code() != asio::error::operation_aborted) throw;
+        aborted = true;
+      }
+      const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+      if (!aborted && state.cancelled() == asio::cancellation_type::none) break;
       // The client has gone, and the server has done nothing wrong.
       if (claim == nullptr || !claim->interrupt || claim->interrupt->why().empty())
         throw boost::system::system_error(asio::error::operation_aborted);
       co_await asio::this_coro::reset_cancellation_state();
-      report_interruption(claim->interrupt->why(), record->result);
+      if (!begins_again(*claim, record->result)) {
+        report_interruption(claim->interrupt->why(), record->result);
+        break;
+      }
+      record->result = ProbeResult();
     }
-    if (made_way(claim)) metrics_.probes_rejected.fetch_add(1);
+    if (lost_its_place(claim)) metrics_.probes_rejected.fetch_add(1);
   }
   record->duration = record->result.ended - record->result.began - record->result.waited;
   record->verdict = judge(*record->plan, record->result);
   record->id = ++made_ * loops_ + loop.index();
   order.module->counts->count(*record);
   if (record->result.unstamped) metrics_.unstamped_probes.fetch_add(1, std::memory_order_relaxed);
-  write_log(*record);
+  write_log(*record, admission != nullptr ? admission->probe_->claim.client : 0);
   loop.history().add(record);
   co_return record;
 }

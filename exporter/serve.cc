@@ -43,6 +43,10 @@ constexpr auto kDrainLook = std::chrono::milliseconds(20);
 // For answers to clients that do not take them, when the last probe has ended.
 constexpr auto kDrainAnswers = std::chrono::seconds(2);
 constexpr auto kTidy = std::chrono::seconds(2);
+constexpr auto kLookAtWebConfig = std::chrono::seconds(1);
+constexpr auto kReaderEnds =
+    std::chrono::seconds(1);  // what a reload under way may take at the end
+constexpr std::size_t kHashers = 2;
 constexpr int kTidyRounds = 5;        // clients keep their connections for a while
 constexpr std::int64_t kBurst = 200;  // probes at a time that leave enough memory to give back
 
@@ -82,7 +86,7 @@ class Service {
         access_(std::move(access)),
         loops_(loop_count(), history_limits(options), metrics_.event_loop_lag),
         workers_(1),
-        hashers_(1),
+        hashers_(kHashers),
         reader_(1),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
         config_(options.config_file, loops_, reader_, turns_, metrics_),
@@ -95,6 +99,7 @@ class Service {
                 }),
         signals_(loops_[0].context(), SIGHUP, SIGTERM, SIGINT),
         tidy_(loops_[0].context()),
+        look_(loops_[0].context()),
         drain_(loops_[0].context()) {}
 
   // Listens on `sockets` where there are some, else on `addresses`.
@@ -111,6 +116,8 @@ class Service {
     }
     asio::co_spawn(loops_[0].context(), heed_signals(), asio::detached);
     asio::co_spawn(loops_[0].context(), tidy_up(), asio::detached);
+    if (access_->has_file())
+      asio::co_spawn(loops_[0].context(), watch_web_config(), asio::detached);
     notify_service(kServiceReady);
     loops_.run();
     end_reader();
@@ -163,13 +170,27 @@ class Service {
     if (--managers_reloads_ == 0 && !probes_.draining()) notify_service(kServiceReady);
   }
 
-  // A reload under way is not needed any more; one that hangs in the system cannot be ended, and
-  // its thread not be joined.
+  // A read under way is not needed any more; one that hangs in the system cannot be ended, and its
+  // thread not be joined.
   void end_reader() {
     reader_.stop();
-    if (config_.running()) {
-      log(LogLevel::Info, "ended", {{"reload", "given up"}});
-      std::_Exit(0);
+    const Instant end = now() + kReaderEnds;
+    const auto reading = [this] { return config_.running() || access_->looking(); };
+    while (reading() && now() < end) std::this_thread::sleep_for(kDrainLook);
+    if (!reading()) return;
+    log_left_out(true);
+    log(LogLevel::Info, "ended", {{"reload", "given up"}});
+    std::_Exit(0);
+  }
+
+  // On the reader: a file on a dead network file system must not hold up a loop.
+  asio::awaitable<void> watch_web_config() {
+    while (true) {
+      look_.expires_after(kLookAtWebConfig);
+      auto waiting = look_.async_wait(kTuple);
+      const auto [failure] = co_await std::move(waiting);
+      if (failure) co_return;
+      if (!access_->looking()) asio::post(reader_, [this] { access_->look_again(); });
     }
   }
 
@@ -247,6 +268,7 @@ class Service {
   HttpServer server_;
   asio::signal_set signals_;
   asio::steady_timer tidy_;
+  asio::steady_timer look_;
   asio::steady_timer drain_;
   int managers_reloads_ = 0;  // by SIGHUP, under way
 };

@@ -6,6 +6,7 @@
 #include "common/config/config_values.h"
 #include "common/smtp/address.h"
 #include "common/smtp/greylisting.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -71,7 +72,7 @@ Result<Mechanism> parse_mechanism(std::string_view text) {
   return error(fmt::format(
       "got {}, wanted auto, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2 or "
       "OAUTHBEARER",
-      rejected_value(text)));
+      is_like_mechanism(text) ? rejected_value(text) : described_value(text)));
 }
 
 // Which of the two secrets stands there must be what the mechanism sends. Only `auto` may have
@@ -92,6 +93,7 @@ void read_auth(Section& outer, Module& module) {
   const YamlEntry* entry = outer.map("auth");
   if (!entry) return;
   Section section(outer.faults(), entry->value, outer.path("auth"), entry->line);
+  section.hide_unknown_keys();
   AuthPlan auth;
   section.read("mechanism", auth.mechanism, parse_mechanism);
   const YamlEntry* name = section.find("username");

@@ -18,16 +18,17 @@ namespace asio = boost::asio;
 
 namespace {
 
-// When a probe keeps an address from another client for too long. One that waits looks after a
-// third of its time, so that what is left is enough for a verdict about the server. It interrupts
+// When a probe keeps an address from another client for too long. A waiting probe looks after a
+// third of its time, so that the rest is enough for a verdict about the server. It interrupts
 // another client's probe that has been there as long, and for kLeastHold, where
 // - that probe's timeout is long, also in proportion to its own, or
-// - that probe's client has a crowd waiting for the same address.
-// Two clients that scrape the same servers with like timeouts never interrupt each other.
-constexpr int kPatienceShare = 3;
+// - that probe's client has many waiting for the same address, and its own client has not.
+// The interrupted probe begins again within its deadline. Two clients that scrape the same servers
+// with like timeouts and like numbers of probes never interrupt each other.
+constexpr int kFirstWaitShare = 3;
 constexpr auto kLeastHold = std::chrono::seconds(1);
 constexpr auto kLongTimeout = std::chrono::seconds(20);
-constexpr std::size_t kCrowd = 8;
+constexpr std::size_t kManyWaiting = 8;
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -101,7 +102,8 @@ std::uint64_t AddressTurns::add_holder(Entry& entry, const TurnClaim* claim) {
   const std::uint64_t number = holders_.fetch_add(1, std::memory_order_relaxed);
   entry.inside.push_back({number, claim != nullptr ? claim->client : 0, now(),
                           claim != nullptr ? claim->timeout : Duration::zero(),
-                          claim != nullptr ? claim->interrupt : nullptr});
+                          claim != nullptr ? claim->interrupt : nullptr,
+                          claim != nullptr && claim->interrupt ? claim->interrupt->attempt() : 0});
   return number;
 }
 
@@ -126,8 +128,8 @@ asio::awaitable<std::optional<AddressTurns::Turn>> AddressTurns::take(SocketAddr
   auto waiter = std::make_shared<Waiter>(executor, claim);
   Place place(*this, key_of(address), waiter);
   const Instant began = now();
-  const Duration patience = std::max(deadline - began, Duration::zero()) / kPatienceShare;
-  std::optional<Instant> look = began + patience;
+  const Duration first_wait = std::max(deadline - began, Duration::zero()) / kFirstWaitShare;
+  std::optional<Instant> look = began + first_wait;
   if (!enter_queue(place)) look.reset();
   while (look) {
     // Who grants it now lets our executor cancel the timer, which is not before it runs.
@@ -135,7 +137,7 @@ asio::awaitable<std::optional<AddressTurns::Turn>> AddressTurns::take(SocketAddr
     auto waiting = waiter->wake.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto [cancelled] = co_await std::move(waiting);
     if (cancelled || now() >= deadline) break;
-    look = interrupt_holder(place, patience);
+    look = interrupt_holder(place, first_wait);
   }
   co_return place.resolve();
 }
@@ -192,27 +194,33 @@ void AddressTurns::remove(Entry& entry, const std::shared_ptr<Waiter>& waiter) {
 }
 
 // When to look again; nullopt: this one does not wait any more.
-std::optional<Instant> AddressTurns::interrupt_holder(const Place& place, Duration patience) {
+std::optional<Instant> AddressTurns::interrupt_holder(const Place& place, Duration first_wait) {
   Stripe& stripe = stripe_of(place.key);
   const std::lock_guard lock(stripe.mutex);
   const Waiter& mine = *place.waiter;
   const auto found = stripe.entries.find(place.key);
   if (mine.granted || mine.displaced || found == stripe.entries.end()) return std::nullopt;
   const Instant present = now();
-  const Duration hold = std::max<Duration>(patience, kLeastHold);
-  const Duration my_time = kPatienceShare * patience;
+  const Duration hold = std::max<Duration>(first_wait, kLeastHold);
+  const Duration my_time = kFirstWaitShare * first_wait;
+  const Entry& entry = found->second;
+  const bool many_of_mine = waiting_of(entry, mine.client()) >= kManyWaiting;
   const Holder* longest = nullptr;
-  for (const Holder& holder : found->second.inside) {
+  for (const Holder& holder : entry.inside) {
     if (holder.client == mine.client() || !holder.interrupt) continue;
     const bool is_long = holder.timeout > kLongTimeout && 2 * holder.timeout > 3 * my_time;
-    if (!is_long && waiting_of(found->second, holder.client) < kCrowd) continue;
+    const bool has_many = !many_of_mine && waiting_of(entry, holder.client) >= kManyWaiting;
+    if (!is_long && !has_many) continue;
     if (longest == nullptr || holder.since < longest->since) longest = &holder;
   }
   if (longest != nullptr && present - longest->since < hold) return longest->since + hold;
   if (longest != nullptr)
-    longest->interrupt->request("ended after " + seconds_words(present - longest->since) + " at " +
-                                place.key + ", for another client waits for its turn there");
-  return present + std::max<Duration>(patience, kLeastHold);
+    longest->interrupt->request("interrupted after " + seconds_words(present - longest->since) +
+                                    " at " + place.key +
+                                    ", for another client waits for its turn "
+                                    "there",
+                                longest->attempt);
+  return present + std::max<Duration>(first_wait, kLeastHold);
 }
 
 std::size_t AddressTurns::waiting_of(const Entry& entry, ClientId client) {

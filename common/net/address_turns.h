@@ -1,6 +1,7 @@
 // How many probes may be at one address at a time: mail servers ban clients that come in crowds.
 // Those that find no room wait. The clients that asked for the probes are served in turn, each in
-// the order of its own requests, and one that keeps an address for long gives way to another.
+// the order of its own requests. A probe that keeps an address for long is interrupted for another
+// client's.
 // Shared by all event loops of a process.
 // Invariants: the locks are striped by address and held for a look-up, never across a wait; at most
 // kMaxWaiting probes with a claim wait for one address.
@@ -35,12 +36,15 @@ struct TurnClaim {
   ClientId client = 0;
   std::shared_ptr<Interrupt> interrupt;  // null: the probe keeps its turn to its end
   Duration timeout{};                    // what the probe has in all
+  // When the first attempt of this probe began, where this is a later one: an interrupted probe
+  // begins again within its deadline.
+  std::optional<Instant> first_began;
   Refusal refusal = Refusal::None;  // set by take(): why there was no turn, beside the deadline
 };
 
 class AddressTurns {
  public:
-  static constexpr std::size_t kMaxWaiting = 128;
+  static constexpr std::size_t kMaxWaiting = 1024;
 
   // 0: no limit.
   explicit AddressTurns(int per_address) : limit_(per_address) {}
@@ -92,6 +96,7 @@ class AddressTurns {
     Instant since;
     Duration timeout;
     std::shared_ptr<Interrupt> interrupt;
+    unsigned attempt;  // that holds the place
   };
   struct ClientQueue {
     ClientId client;
@@ -110,7 +115,7 @@ class AddressTurns {
   Stripe& stripe_of(const std::string& key);
   void leave(const std::string& key, std::uint64_t holder);
   bool enter_queue(const Place& place);
-  std::optional<Instant> interrupt_holder(const Place& place, Duration patience);
+  std::optional<Instant> interrupt_holder(const Place& place, Duration first_wait);
 
   // Of one entry, under its stripe's lock.
   bool has_room(const Entry& entry) const;

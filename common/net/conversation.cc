@@ -36,7 +36,7 @@ void blame_ourselves(TlsFacts& facts) {
 Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
                            const TlsContext* tls, Transport& transport, Pace* handshakes,
                            TextBudget* texts, std::shared_ptr<const DialoguePlan> dialogue,
-                           Instant connected, Instant deadline)
+                           Instant connected, Instant deadline, Interrupt* interrupt)
     : result_(result),
       ledger_(ledger),
       plan_(plan),
@@ -44,12 +44,14 @@ Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbeP
       transport_(transport),
       handshakes_(handshakes),
       deadline_(deadline),
+      interrupt_(interrupt),
       dialogue_(std::move(dialogue), connected, deadline, texts) {}
 
 asio::awaitable<void> Conversation::run() {
   while (true) {
     const Action action = dialogue_.next();
     if (action.kind == Action::Kind::Close) break;
+    if (interrupt_ != nullptr && !dialogue_.may_be_repeated()) interrupt_->close();
     if (action.kind == Action::Kind::StartTls && handshakes_ != nullptr && !busy_) {
       auto entering = enter_handshake();
       const bool in = co_await std::move(entering);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/net/interrupt.h"
 #include "common/net/pace.h"
 #include "common/net/tls_context.h"
 #include "common/net/transport.h"
@@ -22,11 +23,12 @@ namespace smtpprobe {
 class Conversation {
  public:
   // All that is referred to outlives the conversation. `tls` is null where no TLS is planned,
-  // `handshakes` where handshakes wait for no others; `texts` as Dialogue has it. The connection is
-  // up since `connected`.
+  // `handshakes` where handshakes wait for no others, `interrupt` where nothing interrupts it;
+  // `texts` as Dialogue has it. The connection is up since `connected`.
   Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
                const TlsContext* tls, Transport& transport, Pace* handshakes, TextBudget* texts,
-               std::shared_ptr<const DialoguePlan> dialogue, Instant connected, Instant deadline);
+               std::shared_ptr<const DialoguePlan> dialogue, Instant connected, Instant deadline,
+               Interrupt* interrupt);
 
   // To the end of the dialogue, and of the connection.
   boost::asio::awaitable<void> run();
@@ -59,6 +61,7 @@ class Conversation {
   Pace* handshakes_;
   std::optional<Pace::Place> handshake_place_;
   Instant deadline_;
+  Interrupt* interrupt_;
   Dialogue dialogue_;
   bool busy_ = false;  // in the middle of a handshake: it is known that the peer was silent
   bool shaking_hands_ = false;

@@ -1,10 +1,12 @@
-// Ends one running operation early, from any thread: how a probe makes room for one of another
-// client. Invariant: nothing is emitted after close(), and at most once.
+// Ends one running operation early, from any thread, so that another client's probe gets its place.
+// The operation may then be repeated: a request can be for one attempt alone, and comes to nothing
+// when that has ended. Invariant: at most one cancellation for each attempt, none after close().
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace smtpprobe {
@@ -16,17 +18,24 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   Interrupt(boost::asio::any_io_executor executor, boost::asio::cancellation_signal& signal)
       : executor_(std::move(executor)), signal_(&signal) {}
 
-  // From any thread. Only the first request counts.
-  void request(std::string why);
+  // From any thread. Of several requests for an attempt the first counts. Without `attempt` the
+  // operation ends for good.
+  void request(std::string why, std::optional<unsigned> attempt = std::nullopt);
 
-  // On the executor: the operation has ended.
-  void close() { signal_ = nullptr; }
-  // On the executor: why the operation was cancelled; empty where it was not by this object.
+  // These are called on the executor; attempt() by others too while the operation waits for them.
+  unsigned attempt() const { return attempt_; }
+  // Why this attempt was cancelled; empty where it was not by this object.
   const std::string& why() const { return why_; }
+  bool may_repeat() const { return !for_good_; }
+  void begin_next_attempt();
+  // The operation has ended, or is to be left alone from now on.
+  void close() { signal_ = nullptr; }
 
  private:
   boost::asio::any_io_executor executor_;
   boost::asio::cancellation_signal* signal_;
+  unsigned attempt_ = 0;
+  bool for_good_ = false;
   std::string why_;
 };
 

@@ -73,6 +73,11 @@ std::string refusal_words(const TurnClaim& claim, const SocketAddress& peer) {
   return full + ", and this client had most of its places: one was given to another client";
 }
 
+// The time of earlier attempts is that of other probes, for which they were interrupted.
+Instant began_at(const TurnClaim* claim) {
+  return claim != nullptr && claim->first_began ? *claim->first_began : now();
+}
+
 class Session {
  public:
   Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
@@ -81,7 +86,7 @@ class Session {
       : result_(result),
         shared_plan_(std::move(plan)),
         plan_(*shared_plan_),
-        ledger_(now(), plan_.timeout),
+        ledger_(began_at(restraint.claim), plan_.timeout),
         tls_(std::move(tls)),
         restraint_(restraint),
         transport_(std::move(executor)) {
@@ -91,6 +96,8 @@ class Session {
     result_.endpoint.host = plan_.target.host;
     result_.endpoint.port = plan_.target.unix_path.empty() ? plan_.port : 0;
     result_.verify = effective_verify(plan_, false);
+    if (restraint.claim != nullptr && restraint.claim->first_began)
+      ledger_.add(TimeUse::Queued, now() - result_.began);
   }
 
   asio::awaitable<void> run(Resolver& resolver);
@@ -131,7 +138,8 @@ asio::awaitable<void> Session::run(Resolver& resolver) {
   go_on = co_await connect_any();
   if (!go_on) co_return;
   conversation_.emplace(result_, ledger_, plan_, tls_.get(), transport_, restraint_.handshakes,
-                        restraint_.texts, dialogue_plan(), result_.steps.back().ended, deadline_);
+                        restraint_.texts, dialogue_plan(), result_.steps.back().ended, deadline_,
+                        restraint_.claim != nullptr ? restraint_.claim->interrupt.get() : nullptr);
   auto conversing = conversation_->run();
   co_await std::move(conversing);
 }

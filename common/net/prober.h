@@ -29,7 +29,8 @@ struct Restraint {
 // plan's TlsPlan; null when no TLS is planned. `resolver` outlives the call and is not asked for an
 // address or a unix socket. Where `restraint` took the time that the probe would have needed, it is
 // probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer
-// does is in the result. May be dropped or cancelled (terminal) at any wait.
+// does is in the result. May be dropped or cancelled (terminal) at any wait. From its message or
+// its QUIT on the claim's interrupt is closed: no mail is sent twice, no finished verdict is lost.
 boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                           std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                           Restraint restraint = {});

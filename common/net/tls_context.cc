@@ -14,6 +14,7 @@
 #include "common/base/regular_file.h"
 #include "common/net/channel_error.h"
 #include "common/net/openssl_start.h"
+#include "common/net/trust_directory.h"
 #include "common/probe/target.h"
 
 namespace smtpprobe {
@@ -198,7 +199,7 @@ Result<void> load_ca_file(SSL_CTX* context, std::string_view what, const std::st
 
 Result<void> load_directory(SSL_CTX* context, std::string_view what, const std::string& path) {
   ERR_clear_error();
-  if (SSL_CTX_load_verify_dir(context, path.c_str()) == 1) return {};
+  if (add_trust_directories(context, path)) return {};
   return error(file_error(what, path, openssl_words(), "a directory made by openssl rehash"));
 }
 

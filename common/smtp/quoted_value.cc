@@ -27,7 +27,7 @@ bool has_user_and_secret(std::string_view value) {
   if (colon == std::string_view::npos || colon == 0 || value.front() == '[') return false;
   const std::string_view user = value.substr(0, colon);
   const std::string_view rest = value.substr(colon + 1);
-  if (user == "mx" || user == "unix" || rest.find(':') == 0) return false;
+  if (user == "mx" || user == "unix") return false;
   if (std::none_of(user.begin(), user.end(), is_letter)) return false;
   if (user.find_first_of(" \t\r\n") != std::string_view::npos) return false;
   const auto in_ipv6 = [](char c) {
@@ -35,7 +35,9 @@ bool has_user_and_secret(std::string_view value) {
   };
   if (rest.find(':') != std::string_view::npos && std::all_of(value.begin(), value.end(), in_ipv6))
     return false;
-  const std::string_view port = rest.substr(0, rest.find('/'));
+  // A path belongs to a URL alone.
+  const std::string_view port =
+      scheme == std::string_view::npos ? rest : rest.substr(0, rest.find('/'));
   return port.find_first_not_of("0123456789:") != std::string_view::npos;
 }
 
@@ -82,6 +84,31 @@ bool may_hold_secret(std::string_view value) {
                             small.find(' ', small.find_first_not_of(' ', 4)) != std::string::npos;
   return has_user_and_secret(value) || has_named_secret(small) || auth_command ||
          small.find("private key") != std::string::npos;
+}
+
+bool is_one_slip(std::string_view a, std::string_view b) {
+  const auto [in_a, in_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  const std::string_view left(in_a, a.end());
+  const std::string_view right(in_b, b.end());
+  const auto behind = [](std::string_view text, std::size_t gone) {
+    return text.substr(std::min(gone, text.size()));
+  };
+  if (left.empty() && right.empty()) return false;
+  if (behind(left, 1) == right || left == behind(right, 1) || behind(left, 1) == behind(right, 1))
+    return true;
+  return left.size() > 1 && right.size() > 1 && left[0] == right[1] && left[1] == right[0] &&
+         left.substr(2) == right.substr(2);
+}
+
+bool is_like_one_of(std::string_view value, std::span<const std::string_view> known) {
+  constexpr std::size_t kSameBeginning = 4;
+  const std::string small = lower_case(value);
+  return std::any_of(known.begin(), known.end(), [&small](std::string_view word) {
+    const std::string small_word = lower_case(word);
+    const std::string_view beginning = std::string_view(small_word).substr(0, kSameBeginning);
+    return small == small_word || is_one_slip(small, small_word) ||
+           (beginning.size() == kSameBeginning && small.starts_with(beginning));
+  });
 }
 
 std::string shown_name(std::string_view name) {

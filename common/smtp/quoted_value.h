@@ -3,6 +3,7 @@
 // quoted.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,13 @@ std::string described_value(std::string_view value);
 // "user:secret" (a host and no number as its port), "password=secret", an AUTH command, a private
 // key.
 bool may_hold_secret(std::string_view value);
+
+// One character too many, too few, another, or two neighbours in the wrong order.
+bool is_one_slip(std::string_view a, std::string_view b);
+
+// Whether `value` is like one of the words that are known there, in any letter case: the same, one
+// slip away, or with the same beginning. Another may be a secret where one stands near.
+bool is_like_one_of(std::string_view value, std::span<const std::string_view> known);
 
 // What messages say of a word that is no option's or key's name: the word where it looks like one,
 // of letters, dots and hyphens.

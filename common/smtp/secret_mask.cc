@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "common/smtp/base64.h"
 #include "common/smtp/enhanced_status.h"
@@ -134,22 +135,28 @@ void find_plain(const Stream& stream, const RunFilter& filter, std::vector<Found
   }
 }
 
-// The hexadecimal digits of a stream; what separates bytes ("41:42", "\x41", "%41", "0x41") is left
-// out, and anything else is one '.'.
+// The hexadecimal digits of a stream, however their bytes are written: "41:42", "<41>", "\x41",
+// "%41", "0x41", "U+0041". What is neither letter nor digit separates them, and so do x and u; any
+// other letter is one '.'.
 Stream hex_digits(const Stream& stream) {
-  constexpr std::string_view kSeparators = " \t:,;-%=\\";
   const std::string& bytes = stream.bytes;
+  const auto at = [&bytes](std::size_t i) { return i < bytes.size() ? lower(bytes[i]) : '\0'; };
   Stream digits;
+  std::size_t in_a_row = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const char c = bytes[i];
-    const bool x_follows = i + 1 < bytes.size() && lower(bytes[i + 1]) == 'x';
-    const bool prefix = (c == '\\' || (c == '0' && (i == 0 || hex_value(bytes[i - 1]) < 0)));
-    if (x_follows && prefix) {
+    const char c = at(i);
+    const bool begins_byte = std::exchange(in_a_row, hex_value(c) >= 0 ? in_a_row + 1 : 0) % 2 == 0;
+    if (c == '0' && at(i + 1) == 'x' && begins_byte) {
       ++i;
+      in_a_row = 0;
+    } else if (c == 'u') {
+      // The two zeros of a code point of four digits are no byte.
+      const std::size_t first = at(i + 1) == '+' ? i + 2 : i + 1;
+      if (at(first) == '0' && at(first + 1) == '0') i = first + 1;
     } else if (hex_value(c) >= 0) {
-      digits.bytes += c;
-      digits.at.push_back(stream.at[i]);
-    } else if (kSeparators.find(c) == std::string_view::npos && !digits.bytes.ends_with('.')) {
+      digits.add(bytes, i);
+      digits.at.back() = stream.at[i];
+    } else if (c > 'f' && c <= 'z' && c != 'x' && !digits.bytes.ends_with('.')) {
       digits.bytes += '.';
       digits.at.push_back(stream.at[i]);
     }

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 
+import peers
 from exporter import ExporterCase
 from http_client import Connection
 from probe import SANITIZED
@@ -36,7 +37,7 @@ class Flood(ExporterCase):
         for one in self.threads:
             one.join()
 
-    def flood(self, address, count):
+    def flood(self, address, count, waits=True):
         def run(number):
             at = 0
             while not self.over.is_set():
@@ -49,6 +50,8 @@ class Flood(ExporterCase):
         for number in range(count):
             self.threads.append(threading.Thread(target=run, args=(number,)))
             self.threads[-1].start()
+        if not waits:
+            return
         deadline = time.monotonic() + 30
         while 503 not in self.statuses and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -77,6 +80,16 @@ class Flood(ExporterCase):
         """Each has its turn, and no more."""
         for last in range(2, 7):
             self.flood(f"127.0.0.{last}", 20)
+        for at in range(1, 4):
+            began = time.monotonic()
+            self.assertEqual(self.ask("127.0.0.1", f"user{at}", f"right{at}"), 200)
+            self.assertLess(time.monotonic() - began, WITHIN)
+
+    def test_many_addresses(self):
+        """70 clients with one wrong password after another."""
+        for last in range(2, 72):
+            self.flood(f"127.0.0.{last}", 1, waits=False)
+        peers.wait_until(lambda: len(self.statuses) >= 70, "each has failed once")
         for at in range(1, 4):
             began = time.monotonic()
             self.assertEqual(self.ask("127.0.0.1", f"user{at}", f"right{at}"), 200)

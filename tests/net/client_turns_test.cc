@@ -166,6 +166,51 @@ TEST_F(ClientTurnsTest, ACrowdOfOneClientGivesWay) {
   EXPECT_TRUE(holder.interrupted());
 }
 
+TEST_F(ClientTurnsTest, TwoClientsWithManyProbesDoNotInterruptEachOther) {
+  const Probe& holder = come(1, seconds(10));
+  for (int i = 0; i < 12; ++i) {
+    come(1, seconds(10));
+    come(2, seconds(3));
+  }
+  pass(milliseconds(2500));
+  EXPECT_FALSE(holder.interrupted());
+}
+
+// A request that comes late, for what has ended meanwhile, is no request for what began then.
+TEST(Interrupt, IsForOneAttemptOrForAll) {
+  asio::io_context context(1);
+  asio::cancellation_signal signal;
+  int cancelled = 0;
+  signal.slot().assign([&cancelled](asio::cancellation_type) { ++cancelled; });
+  const auto interrupt = std::make_shared<Interrupt>(context.get_executor(), signal);
+  const auto run = [&context] {
+    context.restart();
+    context.poll();
+  };
+  interrupt->request("first", 0);
+  interrupt->request("second", 0);
+  run();
+  EXPECT_EQ(cancelled, 1);
+  EXPECT_EQ(interrupt->why(), "first");
+  EXPECT_TRUE(interrupt->may_repeat());
+  interrupt->begin_next_attempt();
+  EXPECT_EQ(interrupt->why(), "");
+  interrupt->request("late", 0);
+  run();
+  EXPECT_EQ(cancelled, 1);
+  interrupt->request("again", 1);
+  interrupt->request("for good");
+  run();
+  EXPECT_EQ(cancelled, 2);
+  EXPECT_EQ(interrupt->why(), "again");
+  EXPECT_FALSE(interrupt->may_repeat());
+  interrupt->begin_next_attempt();
+  interrupt->close();
+  interrupt->request("closed");
+  run();
+  EXPECT_EQ(cancelled, 2);
+}
+
 TEST_F(ClientTurnsTest, NobodyInterruptsAProbeOfTheSameClient) {
   const Probe& holder = come(1, seconds(300));
   come(1, seconds(3));

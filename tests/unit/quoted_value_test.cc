@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace smtpprobe {
 namespace {
 
@@ -12,7 +14,7 @@ TEST(QuotedValue, DescribesWhatMayHoldASecret) {
         "http://u:secret", "alice:hunter2", "authpass=secret", "[section authpass=secret",
         "AUTHTOKEN = x", "my-secret=x", "AUTH PLAIN AHUAcA==", "auth plain x",
         "-----BEGIN PRIVATE KEY-----\nMII", "-----BEGIN RSA PRIVATE KEY-----", "u:0x", "u:5ecret",
-        "u:p:q"}) {
+        "u:p:q", "u::secret", "u:1/secret"}) {
     EXPECT_TRUE(may_hold_secret(value)) << value;
     const std::string shown = quoted_value(value);
     EXPECT_TRUE(shown.starts_with("a value of ") && shown.ends_with(" bytes")) << shown;
@@ -28,6 +30,14 @@ TEST(QuotedValue, QuotesWhatUsersMistype) {
   }
   EXPECT_EQ(quoted_value("a\nb"), "'a\\x0ab'");
   EXPECT_EQ(described_value("x"), "a value of 1 byte");
+}
+
+TEST(QuotedValue, KnowsWhatIsLikeAKnownWord) {
+  constexpr std::array<std::string_view, 2> kKnown = {"PLAIN", "SCRAM-SHA-1"};
+  for (const char* value : {"PLAN", "plian", "PLAINX", "scram", "SCRAM-SHA-512"})
+    EXPECT_TRUE(is_like_one_of(value, kKnown)) << value;
+  for (const char* value : {"", "hunter", "PLA", "xPLAIN2"})
+    EXPECT_FALSE(is_like_one_of(value, kKnown)) << value;
 }
 
 TEST(QuotedValue, ShowsNamesAlone) {

@@ -79,6 +79,12 @@ TEST(SecretMask, HidesHexadecimalDigits) {
   EXPECT_EQ(masked("got " + hex(kSecret, "\\x")), "got \\x****");
   EXPECT_EQ(masked("got " + hex(kSecret, "0x", ", ")), "got 0x****, ");
   EXPECT_EQ(masked("got " + hex(kSecret, "%")), "got %****");
+  EXPECT_EQ(masked("got " + hex(kSecret, "<", ">")), "got <****>");
+  EXPECT_EQ(masked("got " + hex(kSecret, "\"", "\",")), "got \"****\",");
+  EXPECT_EQ(masked("got " + hex(kSecret, "0x")), "got 0x****");
+  EXPECT_EQ(masked("got " + hex(kSecret, "U+00", " ")), "got U+00**** ");
+  EXPECT_EQ(masked("got " + hex(kSecret, "\\u00")), "got \\u00****");
+  EXPECT_EQ(masked("got " + hex(kSecret, "{", "}")), "got {****}");
   EXPECT_EQ(masked(hex(kSecret.substr(0, 5))), hex(kSecret.substr(0, 5)));
 }
 
