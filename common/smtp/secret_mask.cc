@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <utility>
 
 #include "common/smtp/base64.h"
 #include "common/smtp/enhanced_status.h"
@@ -135,33 +134,42 @@ void find_plain(const Stream& stream, const RunFilter& filter, std::vector<Found
   }
 }
 
-// The hexadecimal digits of a stream, however their bytes are written: "41:42", "<41>", "\x41",
-// "%41", "0x41", "U+0041". What is neither letter nor digit separates them, and so do x and u; any
-// other letter is one '.'.
+// The hexadecimal digits of a stream. What is neither letter nor digit separates them ("41:42",
+// "<41>", "%41"), any other letter is one '.'.
 Stream hex_digits(const Stream& stream) {
-  const std::string& bytes = stream.bytes;
-  const auto at = [&bytes](std::size_t i) { return i < bytes.size() ? lower(bytes[i]) : '\0'; };
   Stream digits;
-  std::size_t in_a_row = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const char c = at(i);
-    const bool begins_byte = std::exchange(in_a_row, hex_value(c) >= 0 ? in_a_row + 1 : 0) % 2 == 0;
-    if (c == '0' && at(i + 1) == 'x' && begins_byte) {
-      ++i;
-      in_a_row = 0;
-    } else if (c == 'u') {
-      // The two zeros of a code point of four digits are no byte.
-      const std::size_t first = at(i + 1) == '+' ? i + 2 : i + 1;
-      if (at(first) == '0' && at(first + 1) == '0') i = first + 1;
-    } else if (hex_value(c) >= 0) {
-      digits.add(bytes, i);
-      digits.at.back() = stream.at[i];
-    } else if (c > 'f' && c <= 'z' && c != 'x' && !digits.bytes.ends_with('.')) {
+  for (std::size_t i = 0; i < stream.bytes.size(); ++i) {
+    const char c = lower(stream.bytes[i]);
+    if (hex_value(c) >= 0) {
+      digits.bytes += c;
+      digits.at.push_back(stream.at[i]);
+    } else if (c >= 'a' && c <= 'z' && !digits.bytes.ends_with('.')) {
       digits.bytes += '.';
       digits.at.push_back(stream.at[i]);
     }
   }
   return digits;
+}
+
+// Without what marks hexadecimal digits as such: "0x41", "\x41", "U+0041", "\u0041".
+Stream without_hex_marks(const Stream& stream) {
+  const std::string& bytes = stream.bytes;
+  const auto at = [&bytes](std::size_t i) { return i < bytes.size() ? lower(bytes[i]) : '\0'; };
+  Stream rest;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const bool zero_in_front = at(i) == '0' && at(i + 1) == 'x';
+    if (zero_in_front || at(i) == 'x') {
+      i += zero_in_front ? 1 : 0;
+    } else if (at(i) == 'u') {
+      // The two zeros of a code point of four digits are no byte.
+      const std::size_t first = at(i + 1) == '+' ? i + 2 : i + 1;
+      if (at(first) == '0' && at(first + 1) == '0') i = first + 1;
+    } else {
+      rest.bytes += bytes[i];
+      rest.at.push_back(stream.at[i]);
+    }
+  }
+  return rest;
 }
 
 void find_hex(const Stream& digits, const RunFilter& filter, std::vector<FoundRun>& found) {
@@ -219,10 +227,14 @@ void hit_stream(const std::vector<std::string>& forms, const RunFilter& filter,
   const auto is_hex = [](char c) { return hex_value(c) >= 0; };
   const auto count = std::count_if(stream.bytes.begin(), stream.bytes.end(), is_hex);
   if (static_cast<std::size_t>(count) < 2 * kRun) return;
-  const Stream digits = hex_digits(stream);
-  found.clear();
-  find_hex(digits, filter, found);
-  hit_runs(forms, text, digits, 2 * kRun, found, hit);
+  const auto hit_digits = [&](const Stream& digits) {
+    found.clear();
+    find_hex(digits, filter, found);
+    hit_runs(forms, text, digits, 2 * kRun, found, hit);
+  };
+  hit_digits(hex_digits(stream));
+  if (stream.bytes.find_first_of("xXuU") == std::string::npos) return;
+  hit_digits(hex_digits(without_hex_marks(stream)));
 }
 
 // `text` with kMask where `hit` says so.

@@ -2,6 +2,7 @@
 // that the text breaks off, and the rest is what a server says. A byte 0xfe in it stands for a
 // piece of the secret, whose place and form the byte after it gives.
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -28,11 +29,14 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-std::string hex(std::string_view text) {
+// `how` says what stands between the bytes.
+std::string hex(std::string_view text, unsigned how) {
+  constexpr const char* kBetween[] = {"", ":", "><", "\", \"", "%", " 0x", " \\x", " U+00"};
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string result;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
+    if (!result.empty()) result += kBetween[(how >> 4U) % std::size(kBetween)];
     result += kDigits[byte >> 4U];
     result += kDigits[byte & 15U];
   }
@@ -43,7 +47,7 @@ std::string piece(const std::vector<std::string>& forms, unsigned how) {
   const std::string& form = forms[how % forms.size()];
   std::string text = form.substr(std::min<std::size_t>(form.size(), how / 16));
   if ((how & 4U) != 0) text.resize(text.size() - text.size() / 3);
-  if ((how & 8U) != 0) text = hex(text);
+  if ((how & 8U) != 0) text = hex(text, how);
   return text;
 }
 
@@ -79,6 +83,19 @@ std::set<std::string> hex_runs_of(const std::string& text) {
   return runs;
 }
 
+// Letters, digits, and one '.' for each mask.
+std::string without_separators(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')) {
+      result += c;
+    } else if (c == '*' && !result.ends_with('.')) {
+      result += '.';
+    }
+  }
+  return result;
+}
+
 bool holds_one_of(const std::set<std::string>& runs, const std::vector<std::string>& forms) {
   for (const std::string& form : forms) {
     const std::string small = lower(form);
@@ -91,7 +108,8 @@ bool holds_one_of(const std::set<std::string>& runs, const std::vector<std::stri
 
 bool holds_a_run(std::string_view text, const std::vector<std::string>& forms) {
   const std::string plain = lower(without(text, "\r\n"));
-  return holds_one_of(runs_of(plain, kRun), forms) || holds_one_of(hex_runs_of(plain), forms);
+  return holds_one_of(runs_of(plain, kRun), forms) || holds_one_of(hex_runs_of(plain), forms) ||
+         holds_one_of(hex_runs_of(without_separators(plain)), forms);
 }
 
 // Nothing but the masks differs.
