@@ -15,6 +15,7 @@ using boost::system::error_code;
 constexpr std::string_view kBeginning = "HTTP/1.";
 
 void hang_up(HttpConnection& connection) {
+  connection.gone = true;
   connection.hang_up.emit(boost::asio::cancellation_type::terminal);
 }
 

@@ -1,6 +1,6 @@
-// The probes in flight, by client. Invariant: at most `places` have one at a time. Where all are
-// taken, a client that has fewer than another gets the place of the other's newest probe. That is
-// interrupted, and ends soon after: for that time it is in flight without a place.
+// The probes in flight, by client. Where all places are taken, a client that has fewer than another
+// gets the place of one of the other's, which is interrupted. Invariant: at most `places` have one
+// at a time; those that were interrupted and have not ended are at most a quarter of that, and 17.
 //
 // One lock for all loops: only a table of all clients tells which one has most. It is held for a
 // look-up in a hash map, twice a probe, which is well under a microsecond of a probe's 60.
@@ -28,6 +28,7 @@ class ClientShares {
     std::shared_ptr<Interrupt> interrupt;  // null: the probe keeps its place
     std::size_t index = 0;                 // in its client's list
     bool listed = false;
+    bool leaving = false;  // interrupted, its place is another's
   };
 
   // False: there is no place for it. The probe stays where it is until it leaves.
@@ -39,11 +40,12 @@ class ClientShares {
   using Probes = std::vector<Probe*>;
 
   void remove(Probe& probe);
-  Probe* newest_of_largest(std::size_t above);
+  Probe* last_of_largest(std::size_t above);
 
   std::size_t places_;
   std::mutex mutex_;
   std::size_t taken_ = 0;
+  std::size_t leaving_ = 0;
   std::unordered_map<std::uint64_t, Probes> clients_;  // only those that have probes
 };
 

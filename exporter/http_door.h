@@ -44,6 +44,7 @@ struct HttpConnection {
   Counted counted;  // among those of its loop
   std::uint64_t client;
   boost::asio::cancellation_signal hang_up;
+  bool gone = false;  // the client, as hang_up said
   Instant expires{};
   bool idle = false;
   bool tls = false;

@@ -16,6 +16,8 @@ struct HttpClient {
   std::uint64_t id = 0;  // of its address, see client_id.h
   // Ends the handling of the request; it outlives that. Null: nothing can.
   boost::asio::cancellation_signal* cancel = nullptr;
+  // Whether the client has hung up; of the same lifetime. Null: not known.
+  const bool* gone = nullptr;
 };
 
 struct HttpRequest {

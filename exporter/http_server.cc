@@ -144,7 +144,7 @@ class HttpServer::Session {
     // A probe may last for minutes; what the next request needs is for the next request.
     if (buffer_.size() == 0) buffer_.shrink_to_fit();
     const Counted answering(server_.answering_);
-    incoming->request.client = {connection_->client, &connection_->hang_up};
+    incoming->request.client = {connection_->client, &connection_->hang_up, &connection_->gone};
     auto handling = handle(incoming->request);
     HttpResponse response = co_await std::move(handling);
     const bool stay = incoming->keep_alive && !server_.draining_.load(std::memory_order_relaxed);

@@ -1,7 +1,7 @@
 // Which lines about the same topic are written: the first at once, then one a minute at most, with
-// the number of those that were left out. Anybody who can send requests could else fill the disk.
-// Invariant: bounded in topics. Where all are taken, a client that has fewer than another gets one
-// of the other's; what is beyond them is counted together. Pure.
+// the number of those that were left out. Anybody who can send requests could otherwise fill the
+// disk. Invariant: bounded in topics. Where all are taken, a client that has fewer than another
+// gets one of the other's, which is then new again; what is beyond them is counted together. Pure.
 #pragma once
 
 #include <chrono>

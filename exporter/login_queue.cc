@@ -37,7 +37,9 @@ class LoginQueue::Turns {
  public:
   explicit Turns(const LoginLimits& limits) : limits_(limits) {}
 
-  bool enter(std::shared_ptr<Waiter> waiter);
+  bool enter(std::shared_ptr<Waiter> waiter, Instant now);
+  // Whether another task is to be posted for those that wait; counted then, until its next().
+  bool needs_task();
   void leave(const std::shared_ptr<Waiter>& waiter);
   // Null: nobody waits.
   std::shared_ptr<Waiter> next(Instant now);
@@ -54,6 +56,11 @@ class LoginQueue::Turns {
   };
   using Clients = std::list<Client>;
 
+  bool has_failed(std::uint64_t client, Instant now) const {
+    const auto failed = failed_.find(client);
+    return failed != failed_.end() && failed->second > now;
+  }
+  bool make_room(std::uint64_t client, std::size_t had, Instant now);
   void displace_one_of(Clients::iterator client);
 
   const LoginLimits limits_;
@@ -61,32 +68,47 @@ class LoginQueue::Turns {
   Clients clients_;                                    // the next one first
   std::unordered_map<std::uint64_t, Instant> failed_;  // until when they come after the others
   std::size_t waiting_ = 0;
+  std::size_t tasks_ = 0;  // posted and not begun
 };
 
-bool LoginQueue::Turns::enter(std::shared_ptr<Waiter> waiter) {
+bool LoginQueue::Turns::enter(std::shared_ptr<Waiter> waiter, Instant now) {
   const std::lock_guard guard(mutex_);
   auto own = std::find_if(clients_.begin(), clients_.end(),
                           [&waiter](const Client& one) { return one.id == waiter->client; });
   const std::size_t had = own == clients_.end() ? 0 : own->waiters.size();
   if (had >= limits_.waiting_of_client) return false;
-  if (waiting_ >= limits_.waiting) {
-    const auto largest = std::max_element(
-        clients_.begin(), clients_.end(),
-        [](const Client& a, const Client& b) { return a.waiters.size() < b.waiters.size(); });
-    if (largest == clients_.end() || largest->waiters.size() <= had + 1) return false;
-    displace_one_of(largest);
-  }
+  if (waiting_ >= limits_.waiting && !make_room(waiter->client, had, now)) return false;
   if (own == clients_.end()) own = clients_.insert(clients_.end(), {waiter->client, {}});
   own->waiters.push_back(std::move(waiter));
   ++waiting_;
   return true;
 }
 
-// The last to come; the client keeps others.
+// In place of a client that had a wrong password, or of one that has more waiting.
+bool LoginQueue::Turns::make_room(std::uint64_t client, std::size_t had, Instant now) {
+  if (!has_failed(client, now)) {
+    const auto failed =
+        std::find_if(clients_.begin(), clients_.end(),
+                     [this, now](const Client& one) { return has_failed(one.id, now); });
+    if (failed != clients_.end()) {
+      displace_one_of(failed);
+      return true;
+    }
+  }
+  const auto largest = std::max_element(
+      clients_.begin(), clients_.end(),
+      [](const Client& a, const Client& b) { return a.waiters.size() < b.waiters.size(); });
+  if (largest == clients_.end() || largest->waiters.size() <= had + 1) return false;
+  displace_one_of(largest);
+  return true;
+}
+
+// The last to come.
 void LoginQueue::Turns::displace_one_of(Clients::iterator client) {
   std::shared_ptr<Waiter> last = std::move(client->waiters.back());
   client->waiters.pop_back();
   --waiting_;
+  if (client->waiters.empty()) clients_.erase(client);
   asio::io_context& loop = last->loop;
   asio::post(loop, [last = std::move(last)] { last->ended.cancel(); });
 }
@@ -105,11 +127,10 @@ void LoginQueue::Turns::leave(const std::shared_ptr<Waiter>& waiter) {
 
 std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next(Instant now) {
   const std::lock_guard guard(mutex_);
+  --tasks_;
   if (clients_.empty()) return nullptr;
-  auto first = std::find_if(clients_.begin(), clients_.end(), [this, now](const Client& one) {
-    const auto failed = failed_.find(one.id);
-    return failed == failed_.end() || failed->second <= now;
-  });
+  auto first = std::find_if(clients_.begin(), clients_.end(),
+                            [this, now](const Client& one) { return !has_failed(one.id, now); });
   if (first == clients_.end()) first = clients_.begin();
   std::shared_ptr<Waiter> waiter = std::move(first->waiters.front());
   first->waiters.pop_front();
@@ -119,6 +140,13 @@ std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next(Instant now) {
   else
     clients_.splice(clients_.end(), clients_, first);
   return waiter;
+}
+
+bool LoginQueue::Turns::needs_task() {
+  const std::lock_guard guard(mutex_);
+  if (tasks_ >= waiting_) return false;
+  ++tasks_;
+  return true;
 }
 
 // Where too many failed, one that does not matter any more is forgotten, or any.
@@ -148,10 +176,10 @@ asio::awaitable<std::optional<bool>> LoginQueue::check(asio::io_context& loop, s
     std::shared_ptr<Waiter> waiter;
   };
   const auto waiter = std::make_shared<Waiter>(loop, client, std::move(check), patience_);
-  if (!turns_->enter(waiter)) co_return std::nullopt;
+  if (!turns_->enter(waiter, std::chrono::steady_clock::now())) co_return std::nullopt;
   const Leaving leaving{turns_, waiter};
-  // One task for each that came; which of them it serves is decided when a thread is free.
-  asio::post(hashers_, [turns = turns_] {
+  // Which one a task serves is decided when a thread is free.
+  const auto serve_one = [turns = turns_] {
     std::shared_ptr<Waiter> served = turns->next(std::chrono::steady_clock::now());
     if (served == nullptr) return;
     const bool answer = served->check();
@@ -161,7 +189,8 @@ asio::awaitable<std::optional<bool>> LoginQueue::check(asio::io_context& loop, s
       served->answer = answer;
       served->ended.cancel();
     });
-  });
+  };
+  if (turns_->needs_task()) asio::post(hashers_, serve_one);
   auto waiting = waiter->ended.async_wait(asio::as_tuple(asio::use_awaitable));
   static_cast<void>(co_await std::move(waiting));
   co_return waiter->answer;

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 namespace {
 
 // What an interrupted probe needs at least to begin again.
-constexpr auto kLeastForAttempt = std::chrono::milliseconds(500);
+constexpr auto kLeastForAttempt = std::chrono::seconds(1);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -45,7 +45,7 @@ void report_interruption(const std::string& why, ProbeResult& result) {
 // Another client's probe, or the queue of its own ones, took the place of this one.
 bool lost_its_place(const TurnClaim* claim) {
   return claim != nullptr && (claim->refusal != TurnClaim::Refusal::None ||
-                              (claim->interrupt && !claim->interrupt->why().empty()));
+                              (claim->interrupt && claim->interrupt->requested()));
 }
 
 // Whether an interrupted probe has a right to another attempt, and time for it.
@@ -97,9 +97,10 @@ void write_log(const ProbeRecord& record, std::uint64_t client) {
 }  // namespace
 
 ProbeService::Admission::Admission(ProbeService& service, const HttpClient& client, EventLoop& loop)
-    : probe_(new Admitted{service, {}, {}}) {
+    : probe_(new Admitted{service, {}, {}, nullptr}) {
   if (client.cancel != nullptr)
     probe_->claim.interrupt = std::make_shared<Interrupt>(loop.executor(), *client.cancel);
+  probe_->gone = client.gone;
   probe_->claim.client = probe_->share.client = client.id;
   probe_->share.interrupt = probe_->claim.interrupt;
   probe_->entered = service.shares_.enter(probe_->share);
@@ -137,19 +138,20 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
     if (claim != nullptr) claim->timeout = order.timeout;
     const Restraint restraint{&turns_, &loop.starts(), &loop.handshakes(), claim, &texts_};
     while (true) {
-      bool aborted = false;
+      bool cancelled = false;
       try {
         auto probing =
             probe_into(record->result, record->plan, order.module->tls, loop.resolver(), restraint);
         co_await std::move(probing);
       } catch (const boost::system::system_error& ended) {
         if (ended.code() != asio::error::operation_aborted) throw;
-        aborted = true;
+        cancelled = true;
       }
-      const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-      if (!aborted && state.cancelled() == asio::cancellation_type::none) break;
+      if (!cancelled) break;
       // The client has gone, and the server has done nothing wrong.
-      if (claim == nullptr || !claim->interrupt || claim->interrupt->why().empty())
+      const bool interrupted =
+          claim != nullptr && claim->interrupt && claim->interrupt->requested();
+      if (!interrupted || admission->client_has_gone())
         throw boost::system::system_error(asio::error::operation_aborted);
       co_await asio::this_coro::reset_cancellation_state();
       if (!begins_again(*claim, record->result)) {
@@ -157,8 +159,10 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
         break;
       }
       record->result = ProbeResult();
+      record->result.interruptions = claim->interrupt->attempt();
     }
     if (lost_its_place(claim)) metrics_.probes_rejected.fetch_add(1);
+    if (claim != nullptr && claim->interrupt) claim->interrupt->close();
   }
   record->duration = record->result.ended - record->result.began - record->result.waited;
   record->verdict = judge(*record->plan, record->result);

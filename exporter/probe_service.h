@@ -43,6 +43,7 @@ class ProbeService {
     Admission& operator=(Admission&&) = delete;
     ~Admission();
     explicit operator bool() const { return probe_ && probe_->entered; }
+    bool client_has_gone() const { return probe_ && probe_->gone != nullptr && *probe_->gone; }
 
    private:
     friend class ProbeService;
@@ -50,6 +51,7 @@ class ProbeService {
       ProbeService& service;
       ClientShares::Probe share;
       TurnClaim claim;
+      const bool* gone;  // see HttpClient
       bool entered = false;
     };
     std::unique_ptr<Admitted> probe_;  // does not move: ClientShares knows where it is

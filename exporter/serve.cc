@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -88,6 +89,7 @@ class Service {
         workers_(1),
         hashers_(kHashers),
         reader_(1),
+        web_reader_(1),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
         config_(options.config_file, loops_, reader_, turns_, metrics_),
         routes_({loops_, probes_, config_, metrics_},
@@ -122,7 +124,7 @@ class Service {
     loops_.run();
     end_reader();
     // The pools first: what waits for them belongs to the loops then.
-    for (Ending<asio::thread_pool>* pool : {&workers_, &hashers_, &reader_}) {
+    for (Ending<asio::thread_pool>* pool : {&workers_, &hashers_, &reader_, &web_reader_}) {
       pool->stop();
       pool->join();
       pool->destroy_waiting();
@@ -174,23 +176,28 @@ class Service {
   // thread not be joined.
   void end_reader() {
     reader_.stop();
+    web_reader_.stop();
     const Instant end = now() + kReaderEnds;
-    const auto reading = [this] { return config_.running() || access_->looking(); };
+    const auto reading = [this] { return config_.running() || web_look_; };
     while (reading() && now() < end) std::this_thread::sleep_for(kDrainLook);
     if (!reading()) return;
     log_left_out(true);
-    log(LogLevel::Info, "ended", {{"reload", "given up"}});
+    log(LogLevel::Info, "ended", {{"files", "not read to their end"}});
     std::_Exit(0);
   }
 
-  // On the reader: a file on a dead network file system must not hold up a loop.
+  // A file on a dead network file system must not hold up a loop.
   asio::awaitable<void> watch_web_config() {
     while (true) {
       look_.expires_after(kLookAtWebConfig);
       auto waiting = look_.async_wait(kTuple);
       const auto [failure] = co_await std::move(waiting);
       if (failure) co_return;
-      if (!access_->looking()) asio::post(reader_, [this] { access_->look_again(); });
+      if (web_look_.exchange(true)) continue;
+      asio::post(web_reader_, [this] {
+        access_->look_again();
+        web_look_ = false;
+      });
     }
   }
 
@@ -261,7 +268,10 @@ class Service {
   Ending<asio::thread_pool>
       workers_;  // short tasks of the loops, which wait for them: accept() is one
   Ending<asio::thread_pool> hashers_;  // anybody can fill its queue
-  Ending<asio::thread_pool> reader_;   // a file that cannot be read in time holds it up
+  // A file that cannot be read in time holds up those that follow: the two do not share a thread.
+  Ending<asio::thread_pool> reader_;
+  Ending<asio::thread_pool> web_reader_;
+  std::atomic<bool> web_look_ = false;  // posted to web_reader_, and not done
   ProbeService probes_;
   ConfigReload config_;
   Routes routes_;

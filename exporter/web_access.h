@@ -92,7 +92,6 @@ class WebAccess {
   // millisecond); what is wrong with them is logged once. To be called where waiting is no harm; a
   // second call during one does nothing.
   void look_again();
-  bool looking() const { return looking_.load(); }
   bool has_file() const { return !path_.empty(); }
 
   // `authorization` is that header's value, empty when absent.

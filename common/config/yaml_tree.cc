@@ -14,6 +14,7 @@
 
 #include "common/config/config_values.h"
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -126,7 +127,8 @@ class Copier {
       const auto [earlier, is_new] = seen.emplace(key, line);
       if (!is_new)
         return fail(line, fmt::format("{}{}: key given twice, first in line {}", path_,
-                                      shown_key(key), earlier->second));
+                                      near_secrets() ? described_value(key) : shown_key(key),
+                                      earlier->second));
       YamlEntry& entry = to.entries.emplace_back();
       entry.key = key;
       entry.line = line;
@@ -136,6 +138,10 @@ class Copier {
       path_.resize(outer);
     }
     return true;
+  }
+
+  bool near_secrets() const {
+    return path_.ends_with("auth.") || path_.ends_with("basic_auth_users.");
   }
 
   bool fail(int line, std::string_view what) {

@@ -20,15 +20,15 @@ namespace {
 
 // When a probe keeps an address from another client for too long. A waiting probe looks after a
 // third of its time, so that the rest is enough for a verdict about the server. It interrupts
-// another client's probe that has been there as long, and for kLeastHold, where
-// - that probe's timeout is long, also in proportion to its own, or
-// - that probe's client has many waiting for the same address, and its own client has not.
+// another client's probe where
+// - that has a longer timeout, or its client has far more probes waiting for the same address; and
+// - that has been there for a third of the waiting one's time, and for a third of its own, or
+//   kFairHold.
 // The interrupted probe begins again within its deadline. Two clients that scrape the same servers
-// with like timeouts and like numbers of probes never interrupt each other.
+// with the same timeouts and like numbers of probes never interrupt each other.
 constexpr int kFirstWaitShare = 3;
-constexpr auto kLeastHold = std::chrono::seconds(1);
-constexpr auto kLongTimeout = std::chrono::seconds(20);
-constexpr std::size_t kManyWaiting = 8;
+constexpr auto kFairHold = std::chrono::seconds(2);
+constexpr std::size_t kManyWaiting = 8;  // beside twice as many as one's own client has
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -128,7 +128,8 @@ asio::awaitable<std::optional<AddressTurns::Turn>> AddressTurns::take(SocketAddr
   auto waiter = std::make_shared<Waiter>(executor, claim);
   Place place(*this, key_of(address), waiter);
   const Instant began = now();
-  const Duration first_wait = std::max(deadline - began, Duration::zero()) / kFirstWaitShare;
+  const Duration first_wait =
+      deadline > began ? (deadline - began) / kFirstWaitShare : Duration::zero();
   std::optional<Instant> look = began + first_wait;
   if (!enter_queue(place)) look.reset();
   while (look) {
@@ -201,26 +202,27 @@ std::optional<Instant> AddressTurns::interrupt_holder(const Place& place, Durati
   const auto found = stripe.entries.find(place.key);
   if (mine.granted || mine.displaced || found == stripe.entries.end()) return std::nullopt;
   const Instant present = now();
-  const Duration hold = std::max<Duration>(first_wait, kLeastHold);
-  const Duration my_time = kFirstWaitShare * first_wait;
   const Entry& entry = found->second;
-  const bool many_of_mine = waiting_of(entry, mine.client()) >= kManyWaiting;
-  const Holder* longest = nullptr;
+  const std::size_t of_mine = waiting_of(entry, mine.client());
+  const Holder* chosen = nullptr;
+  Instant due = Instant::max();  // when the chosen one has been there for long enough
   for (const Holder& holder : entry.inside) {
-    if (holder.client == mine.client() || !holder.interrupt) continue;
-    const bool is_long = holder.timeout > kLongTimeout && 2 * holder.timeout > 3 * my_time;
-    const bool has_many = !many_of_mine && waiting_of(entry, holder.client) >= kManyWaiting;
-    if (!is_long && !has_many) continue;
-    if (longest == nullptr || holder.since < longest->since) longest = &holder;
+    if (holder.client == mine.client() || !holder.interrupt || mine.claim == nullptr) continue;
+    const bool is_longer = holder.timeout > mine.claim->timeout;
+    const bool has_more = waiting_of(entry, holder.client) >= 2 * of_mine + kManyWaiting;
+    if (!is_longer && !has_more) continue;
+    const Duration fair = std::min<Duration>(holder.timeout / kFirstWaitShare, kFairHold);
+    const Instant its_due = holder.since + std::max(first_wait, fair);
+    if (its_due < due) chosen = &holder;
+    due = std::min(due, its_due);
   }
-  if (longest != nullptr && present - longest->since < hold) return longest->since + hold;
-  if (longest != nullptr)
-    longest->interrupt->request("interrupted after " + seconds_words(present - longest->since) +
-                                    " at " + place.key +
-                                    ", for another client waits for its turn "
-                                    "there",
-                                longest->attempt);
-  return present + std::max<Duration>(first_wait, kLeastHold);
+  if (chosen != nullptr && due > present) return due;
+  if (chosen != nullptr) {
+    chosen->interrupt->request("interrupted after " + seconds_words(present - chosen->since) +
+                                   " at " + place.key + " for a probe of another client",
+                               chosen->attempt);
+  }
+  return present + std::max<Duration>(first_wait, kFairHold / 2);
 }
 
 std::size_t AddressTurns::waiting_of(const Entry& entry, ClientId client) {

@@ -1,6 +1,7 @@
 // Ends one running operation early, from any thread, so that another client's probe gets its place.
-// The operation may then be repeated: a request can be for one attempt alone, and comes to nothing
-// when that has ended. Invariant: at most one cancellation for each attempt, none after close().
+// The operation may then be repeated: a request can be for one attempt alone, and has no effect
+// when that has ended. A cancellation may come when the operation has just gone on: it is then seen
+// at its next wait. Invariant: at most one cancellation for each attempt, none after close().
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -26,10 +27,15 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   unsigned attempt() const { return attempt_; }
   // Why this attempt was cancelled; empty where it was not by this object.
   const std::string& why() const { return why_; }
+  bool requested() const { return !why_.empty(); }
   bool may_repeat() const { return !for_good_; }
+  void forbid_repeat() { for_good_ = true; }
   void begin_next_attempt();
-  // The operation has ended, or is to be left alone from now on.
-  void close() { signal_ = nullptr; }
+  // The operation has ended, or is to be left alone from now on; what was requested is void.
+  void close() {
+    signal_ = nullptr;
+    why_.clear();
+  }
 
  private:
   boost::asio::any_io_executor executor_;

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -91,7 +94,7 @@ class Session {
         restraint_(restraint),
         transport_(std::move(executor)) {
     result_.began = ledger_.began();
-    result_.started = wall_now();
+    result_.started = wall_now() - std::chrono::floor<WallTime::duration>(now() - result_.began);
     deadline_ = result_.began + plan_.timeout;
     result_.endpoint.host = plan_.target.host;
     result_.endpoint.port = plan_.target.unix_path.empty() ? plan_.port : 0;
@@ -350,7 +353,10 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
 void Session::judge_timeout() {
   if (!result_.failure) return;
   const Reason reason = result_.failure->reason;
-  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout) return;
+  const bool again = restraint_.claim != nullptr && restraint_.claim->first_began;
+  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout &&
+      (reason != Reason::DnsTimeout || !again))
+    return;
   const std::string end = ", no time was left at " + std::string(step_name(result_.failure->step));
   const Instant at = now();
   switch (ledger_.cause_of_timeout(at)) {
@@ -383,6 +389,10 @@ asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const Prob
   Session session(result, std::move(plan), std::move(tls), restraint, executor);
   auto running = session.run(resolver);
   co_await std::move(running);
+  // What was cancelled looks like a deadline at some waits.
+  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    throw boost::system::system_error(asio::error::operation_aborted);
   session.finish_result();
 }
 

@@ -28,9 +28,9 @@ struct Restraint {
 // One endpoint of `plan`: of several addresses the first that connects. `tls` is made from the
 // plan's TlsPlan; null when no TLS is planned. `resolver` outlives the call and is not asked for an
 // address or a unix socket. Where `restraint` took the time that the probe would have needed, it is
-// probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer
-// does is in the result. May be dropped or cancelled (terminal) at any wait. From its message or
-// its QUIT on the claim's interrupt is closed: no mail is sent twice, no finished verdict is lost.
+// probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer does is in the
+// result. May be dropped or cancelled (terminal) at any wait. By the claim's interrupt it is
+// cancelled before QUIT alone; once the message is sent it may not be repeated.
 boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                           std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                           Restraint restraint = {});

@@ -27,6 +27,9 @@ void free_directories(X509_LOOKUP* lookup) {
   delete static_cast<Directories*>(X509_LOOKUP_get_method_data(lookup));
 }
 
+// Nobody is there to ask.
+int refuse_passphrase(char*, int, int, void*) { return -1; }
+
 // All certificates of the file; false where there is none.
 bool add_certificates(X509_STORE* store, const std::string& path) {
   RegularFile file(path);
@@ -37,7 +40,7 @@ bool add_certificates(X509_STORE* store, const std::string& path) {
   bool any = false;
   while (pem) {
     const std::unique_ptr<X509, decltype(&X509_free)> one(
-        PEM_read_bio_X509_AUX(pem.get(), nullptr, nullptr, nullptr), &X509_free);
+        PEM_read_bio_X509_AUX(pem.get(), nullptr, &refuse_passphrase, nullptr), &X509_free);
     if (!one) break;
     any = X509_STORE_add_cert(store, one.get()) == 1 || any;
   }

@@ -1,7 +1,7 @@
 // Trusted certificates in a directory that names each by the hash of its subject (openssl rehash).
-// They are read when a handshake asks for them. In place of OpenSSL's own look-up, which opens
-// whatever has such a name and waits for the writer of a FIFO: a probe runs on a loop that others
-// need.
+// They are read when a handshake asks for them. OpenSSL's own look-up opens whatever has such a
+// name and waits for the writer of a FIFO; this one reads regular files alone, for a probe runs on
+// a loop that others need.
 #pragma once
 
 #include <openssl/ssl.h>

@@ -116,8 +116,10 @@ class Dialogue {
   // `took`: how long it was the peer's turn; absent: since the current wait began.
   void on_deadline(Instant at, std::optional<Duration> took = std::nullopt);
   void add_note(Note note) { notes_ |= note; }
-  // False once the server may deliver our message, or nothing but QUIT is left.
-  bool may_be_repeated() const { return step_ != Step::Message && step_ != Step::Quit; }
+  // The next bytes are those of the message: the server may deliver it from here on.
+  bool sends_message() const { return step_ == Step::Message; }
+  // Nothing but QUIT is left.
+  bool is_decided() const { return step_ == Step::Quit; }
 
   // What came of it; complete once next() is Close, true of the steps so far before that.
   const std::vector<StepRecord>& steps() const { return steps_; }

@@ -232,7 +232,7 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
     {Reason::ProbeRejected,
      "The exporter: the probe waited for its turn at this address until too little time was left, "
      "or "
-     "the place of this client's probe was given to another client, which had fewer.",
+     "its place was given to another client: this one's timeout was longer, or it had more probes.",
      "Longer `scrape_interval`, or a higher `max_probes_per_host`."},
     {Reason::Config,
      "Our own options or files; also where a reply shows it: one that refuses our EHLO name, at "

@@ -102,12 +102,14 @@ bool is_one_slip(std::string_view a, std::string_view b) {
 
 bool is_like_one_of(std::string_view value, std::span<const std::string_view> known) {
   constexpr std::size_t kSameBeginning = 4;
+  constexpr std::size_t kMoreBytes = 3;
   const std::string small = lower_case(value);
   return std::any_of(known.begin(), known.end(), [&small](std::string_view word) {
     const std::string small_word = lower_case(word);
     const std::string_view beginning = std::string_view(small_word).substr(0, kSameBeginning);
     return small == small_word || is_one_slip(small, small_word) ||
-           (beginning.size() == kSameBeginning && small.starts_with(beginning));
+           (beginning.size() == kSameBeginning && small.starts_with(beginning) &&
+            small.size() <= word.size() + kMoreBytes);
   });
 }
 

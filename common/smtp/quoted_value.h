@@ -25,7 +25,8 @@ bool may_hold_secret(std::string_view value);
 bool is_one_slip(std::string_view a, std::string_view b);
 
 // Whether `value` is like one of the words that are known there, in any letter case: the same, one
-// slip away, or with the same beginning. Another may be a secret where one stands near.
+// slip away, or with the same beginning and hardly longer. Another may be a secret where one stands
+// near.
 bool is_like_one_of(std::string_view value, std::span<const std::string_view> known);
 
 // What messages say of a word that is no option's or key's name: the word where it looks like one,

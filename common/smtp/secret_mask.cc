@@ -151,19 +151,19 @@ Stream hex_digits(const Stream& stream) {
   return digits;
 }
 
-// Without what marks hexadecimal digits as such: "0x41", "\x41", "U+0041", "\u0041".
+// Without what marks hexadecimal digits as such: "0x41", "\x41", "41h", "U+0041", "\u0041".
 Stream without_hex_marks(const Stream& stream) {
   const std::string& bytes = stream.bytes;
   const auto at = [&bytes](std::size_t i) { return i < bytes.size() ? lower(bytes[i]) : '\0'; };
   Stream rest;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const bool zero_in_front = at(i) == '0' && at(i + 1) == 'x';
-    if (zero_in_front || at(i) == 'x') {
+    if (zero_in_front || at(i) == 'x' || at(i) == 'h') {
       i += zero_in_front ? 1 : 0;
     } else if (at(i) == 'u') {
-      // The two zeros of a code point of four digits are no byte.
-      const std::size_t first = at(i + 1) == '+' ? i + 2 : i + 1;
-      if (at(first) == '0' && at(first + 1) == '0') i = first + 1;
+      // The zeros in front of a code point's last byte are no bytes.
+      if (at(i + 1) == '+') ++i;
+      while (at(i + 1) == '0' && at(i + 2) == '0') i += 2;
     } else {
       rest.bytes += bytes[i];
       rest.at.push_back(stream.at[i]);
@@ -219,11 +219,35 @@ void hit_runs(const std::vector<std::string>& forms, std::string_view text, cons
   }
 }
 
+// With "%41", "=41" and "\\x41" as the bytes they stand for: URLs and quoted-printable text encode
+// some characters and leave others.
+Stream with_decoded_bytes(const Stream& stream) {
+  const std::string& bytes = stream.bytes;
+  Stream decoded;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const bool escape = bytes[i] == '\\' && i + 1 < bytes.size() && lower(bytes[i + 1]) == 'x';
+    const std::size_t first = escape ? i + 2 : i + 1;
+    const bool marked = escape || bytes[i] == '%' || bytes[i] == '=';
+    const int high = marked && first + 1 < bytes.size() ? hex_value(bytes[first]) : -1;
+    const int low = high >= 0 ? hex_value(bytes[first + 1]) : -1;
+    decoded.bytes += low >= 0 ? static_cast<char>(high * 16 + low) : bytes[i];
+    decoded.at.push_back(stream.at[i]);
+    if (low >= 0) i = first + 1;
+  }
+  return decoded;
+}
+
 void hit_stream(const std::vector<std::string>& forms, const RunFilter& filter,
                 std::string_view text, const Stream& stream, std::vector<bool>& hit) {
   std::vector<FoundRun> found;
   find_plain(stream, filter, found);
   hit_runs(forms, text, stream, kRun, found, hit);
+  if (stream.bytes.find_first_of("%=\\") != std::string::npos) {
+    const Stream decoded = with_decoded_bytes(stream);
+    found.clear();
+    find_plain(decoded, filter, found);
+    hit_runs(forms, text, decoded, kRun, found, hit);
+  }
   const auto is_hex = [](char c) { return hex_value(c) >= 0; };
   const auto count = std::count_if(stream.bytes.begin(), stream.bytes.end(), is_hex);
   if (static_cast<std::size_t>(count) < 2 * kRun) return;
@@ -233,7 +257,7 @@ void hit_stream(const std::vector<std::string>& forms, const RunFilter& filter,
     hit_runs(forms, text, digits, 2 * kRun, found, hit);
   };
   hit_digits(hex_digits(stream));
-  if (stream.bytes.find_first_of("xXuU") == std::string::npos) return;
+  if (stream.bytes.find_first_of("xXuUhH") == std::string::npos) return;
   hit_digits(hex_digits(without_hex_marks(stream)));
 }
 

@@ -146,12 +146,23 @@ TEST_F(ClientSharesTest, AnotherGetsItsShare) {
   EXPECT_FALSE(shares_.enter(probe(2)));
   EXPECT_EQ(interrupted(), 5U);
   for (std::size_t i = 5; i < 10; ++i)
-    EXPECT_FALSE(probes_[i].share.interrupt->why().empty()) << "the newest go: " << i;
+    EXPECT_FALSE(probes_[i].share.interrupt->why().empty()) << "the last ones go: " << i;
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(shares_.enter(probe(3))) << i;
   EXPECT_FALSE(shares_.enter(probe(3)));
   EXPECT_FALSE(shares_.enter(probe(1)));
   for (Probe& one : probes_) shares_.leave(one.share);
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(shares_.enter(probe(4)));
+}
+
+TEST_F(ClientSharesTest, ThoseThatDoNotEndAreBounded) {
+  ClientShares shares(40);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(shares.enter(probe(1)));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(shares.enter(probe(2)));
+  for (int i = 0; i < 7; ++i) EXPECT_TRUE(shares.enter(probe(3))) << i;
+  EXPECT_FALSE(shares.enter(probe(3))) << "27 have a place no more, and run";
+  shares.leave(probes_[39].share);
+  EXPECT_TRUE(shares.enter(probe(3)));
+  EXPECT_FALSE(shares.enter(probe(3)));
 }
 
 TEST_F(ClientSharesTest, NothingIsInterruptedAfterItsEnd) {

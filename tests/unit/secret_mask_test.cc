@@ -76,15 +76,19 @@ TEST(SecretMask, HidesHexadecimalDigits) {
   EXPECT_EQ(masked("x" + hex(kSecret.substr(2, 6)) + "y"), "x****y");
   EXPECT_EQ(masked(hex("tR0UB4")), "****");
   EXPECT_EQ(masked("got " + hex(kSecret, "", ":") + " here"), "got ****: here");
-  EXPECT_EQ(masked("got " + hex(kSecret, "\\x")), "got \\x****");
+  EXPECT_EQ(masked("got " + hex(kSecret, "\\x")), "got ****");
   EXPECT_EQ(masked("got " + hex(kSecret, "0x", ", ")), "got 0x****, ");
-  EXPECT_EQ(masked("got " + hex(kSecret, "%")), "got %****");
+  EXPECT_EQ(masked("got " + hex(kSecret, "%")), "got ****");
   EXPECT_EQ(masked("got " + hex(kSecret, "<", ">")), "got <****>");
   EXPECT_EQ(masked("got " + hex(kSecret, "\"", "\",")), "got \"****\",");
   EXPECT_EQ(masked("got " + hex(kSecret, "0x")), "got 0x****");
   EXPECT_EQ(masked("got " + hex(kSecret, "U+00", " ")), "got U+00**** ");
   EXPECT_EQ(masked("got " + hex(kSecret, "\\u00")), "got \\u00****");
   EXPECT_EQ(masked("got " + hex(kSecret, "{", "}")), "got {****}");
+  EXPECT_EQ(masked("got " + hex(kSecret, "", "h ")), "got ****h ");
+  EXPECT_EQ(masked("got " + hex(kSecret, "\\U000000")), "got \\U000000****");
+  EXPECT_EQ(masked("got Tr0ub4dor%263%2dcorrect%2Fhor"), "got ****");
+  EXPECT_EQ(masked("got Tr0ub4dor=263\\x2dcorrect"), "got ****");
   EXPECT_EQ(masked(hex(kSecret.substr(0, 5))), hex(kSecret.substr(0, 5)));
 }
 
