@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -67,6 +70,17 @@ bool fits(IpChoice choice, const SocketAddress& address) {
          !(choice == IpChoice::Ipv6 && address.ip_version() == 4);
 }
 
+std::string refusal_words(const TurnClaim& claim, const SocketAddress& peer) {
+  const std::string full = "the queue of probes for " + peer.words() + " is full";
+  if (claim.refusal == TurnClaim::Refusal::QueueFull) return full;
+  return full + ", and this client had most of its places: one was given to another client";
+}
+
+// The time of earlier attempts is that of other probes, for which they were interrupted.
+Instant began_at(const TurnClaim* claim) {
+  return claim != nullptr && claim->first_began ? *claim->first_began : now();
+}
+
 class Session {
  public:
   Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
@@ -75,16 +89,18 @@ class Session {
       : result_(result),
         shared_plan_(std::move(plan)),
         plan_(*shared_plan_),
-        ledger_(now(), plan_.timeout),
+        ledger_(began_at(restraint.claim), plan_.timeout),
         tls_(std::move(tls)),
         restraint_(restraint),
         transport_(std::move(executor)) {
     result_.began = ledger_.began();
-    result_.started = wall_now();
+    result_.started = wall_now() - std::chrono::floor<WallTime::duration>(now() - result_.began);
     deadline_ = result_.began + plan_.timeout;
     result_.endpoint.host = plan_.target.host;
     result_.endpoint.port = plan_.target.unix_path.empty() ? plan_.port : 0;
     result_.verify = effective_verify(plan_, false);
+    if (restraint.claim != nullptr && restraint.claim->first_began)
+      ledger_.add(TimeUse::Queued, now() - result_.began);
   }
 
   asio::awaitable<void> run(Resolver& resolver);
@@ -125,7 +141,8 @@ asio::awaitable<void> Session::run(Resolver& resolver) {
   go_on = co_await connect_any();
   if (!go_on) co_return;
   conversation_.emplace(result_, ledger_, plan_, tls_.get(), transport_, restraint_.handshakes,
-                        dialogue_plan(), result_.steps.back().ended, deadline_);
+                        restraint_.texts, dialogue_plan(), result_.steps.back().ended, deadline_,
+                        restraint_.claim != nullptr ? restraint_.claim->interrupt.get() : nullptr);
   auto conversing = conversation_->run();
   co_await std::move(conversing);
 }
@@ -224,10 +241,10 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
   const Instant began = now();
   bool waited = false;
   if (restraint_.turns != nullptr) {
-    turn_ = restraint_.turns->try_take(peer);
+    turn_ = restraint_.turns->try_take(peer, restraint_.claim);
     if (!turn_) {
       waited = true;
-      auto waiting = restraint_.turns->take(peer, deadline_);
+      auto waiting = restraint_.turns->take(peer, deadline_, restraint_.claim);
       turn_ = co_await std::move(waiting);
     }
   }
@@ -241,6 +258,8 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
     }
   }
   if (waited) ledger_.add(TimeUse::Queued, now() - began);
+  if (!in && restraint_.claim != nullptr && restraint_.claim->refusal != TurnClaim::Refusal::None)
+    co_return fail(Step::Resolve, Reason::ProbeRejected, refusal_words(*restraint_.claim, peer));
   co_return (in && (restraint_.starts == nullptr || start_)) ||
       fail(Step::Resolve, Reason::ProbeRejected,
            "waited " + seconds_words(ledger_.total(TimeUse::Queued)) + " for other probes" +
@@ -315,7 +334,8 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
   if (planned.helo_name.empty()) own().helo_name = own_helo_name(local);
   const bool stop = result_.verify == TlsVerify::Require;
   if (planned.stop_on_bad_certificate != stop) own().stop_on_bad_certificate = stop;
-  const bool trusted = loopback && plan_.tls.verify != TlsVerify::Require;
+  const bool trusted =
+      stays_on_this_host(plan_, loopback) && plan_.tls.verify != TlsVerify::Require;
   if (planned.auth && trusted && !planned.auth->without_verified_tls)
     own().auth->without_verified_tls = true;
 
@@ -333,7 +353,10 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
 void Session::judge_timeout() {
   if (!result_.failure) return;
   const Reason reason = result_.failure->reason;
-  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout) return;
+  const bool again = restraint_.claim != nullptr && restraint_.claim->first_began;
+  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout &&
+      (reason != Reason::DnsTimeout || !again))
+    return;
   const std::string end = ", no time was left at " + std::string(step_name(result_.failure->step));
   const Instant at = now();
   switch (ledger_.cause_of_timeout(at)) {
@@ -366,6 +389,10 @@ asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const Prob
   Session session(result, std::move(plan), std::move(tls), restraint, executor);
   auto running = session.run(resolver);
   co_await std::move(running);
+  // What was cancelled looks like a deadline at some waits.
+  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    throw boost::system::system_error(asio::error::operation_aborted);
   session.finish_result();
 }
 

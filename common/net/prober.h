@@ -21,13 +21,16 @@ struct Restraint {
   AddressTurns* turns = nullptr;  // at each address
   Pace* starts = nullptr;         // while it connects; of the probe's own loop, as the next
   Pace* handshakes = nullptr;     // while it computes for TLS
+  TurnClaim* claim = nullptr;     // what this probe presents to `turns`; outlives it
+  TextBudget* texts = nullptr;    // of all sessions' transcripts and replies
 };
 
 // One endpoint of `plan`: of several addresses the first that connects. `tls` is made from the
 // plan's TlsPlan; null when no TLS is planned. `resolver` outlives the call and is not asked for an
 // address or a unix socket. Where `restraint` took the time that the probe would have needed, it is
-// probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer
-// does is in the result. May be dropped or cancelled (terminal) at any wait.
+// probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer does is in the
+// result. May be dropped or cancelled (terminal) at any wait. By the claim's interrupt it is
+// cancelled before QUIT alone; once the message is sent it may not be repeated.
 boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                           std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                           Restraint restraint = {});
