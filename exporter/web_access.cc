@@ -120,6 +120,7 @@ bool LoginCache::holds(const Digest& login) const {
 
 void LoginCache::keep(const Digest& login) {
   const std::lock_guard guard(mutex_);
+  if (std::find(logins_.begin(), logins_.end(), login) != logins_.end()) return;
   if (logins_.size() < kMaxRememberedLogins) {
     logins_.push_back(login);
   } else {

@@ -55,9 +55,9 @@ asio::awaitable<void> Conversation::run() {
   while (true) {
     const Action action = dialogue_.next();
     if (action.kind == Action::Kind::Close) break;
-    if (interrupt_ != nullptr) {
-      const bool leave_alone = heed_interrupt();
-      if (leave_alone) co_await asio::this_coro::reset_cancellation_state();
+    if (interrupt_ != nullptr && (dialogue_.sends_message() || dialogue_.is_decided())) {
+      const bool late = react_to_interrupt();
+      if (late) co_await asio::this_coro::reset_cancellation_state();
     }
     if (action.kind == Action::Kind::StartTls && handshakes_ != nullptr && !busy_) {
       auto entering = enter_handshake();
@@ -79,7 +79,7 @@ asio::awaitable<void> Conversation::run() {
 }
 
 // No mail is sent twice, and no verdict is lost. True: an interruption came too late, and is void.
-bool Conversation::heed_interrupt() {
+bool Conversation::react_to_interrupt() {
   if (dialogue_.sends_message() && interrupt_->may_repeat()) {
     if (interrupt_->requested()) throw boost::system::system_error(asio::error::operation_aborted);
     interrupt_->forbid_repeat();

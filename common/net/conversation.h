@@ -39,7 +39,7 @@ class Conversation {
   // False: the time went by before it was this one's turn, and the dialogue knows.
   boost::asio::awaitable<bool> enter_handshake();
   std::string words_of_wait() const;
-  bool heed_interrupt();
+  bool react_to_interrupt();
 
   // One action of the dialogue as far as it goes without waiting.
   IoState act(const Action& action);

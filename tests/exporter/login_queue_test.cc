@@ -100,9 +100,17 @@ TEST_F(LoginQueueTest, TheFailuresThatAreRememberedAreBounded) {
   LoginLimits limits;
   limits.failures = 2;
   LoginQueue queue(hashers_, limits);
-  for (std::uint64_t client = 1; client <= 50; ++client) ask(queue, client, false);
+  constexpr std::uint64_t kClients = 50;
+  for (std::uint64_t client = 1; client <= kClients; ++client) ask(queue, client, false);
   run_to_the_end();
-  EXPECT_EQ(checked_.size(), 50U);
+  checked_.clear();
+  hold();
+  for (std::uint64_t client = 1; client <= kClients; ++client) ask(queue, client, false);
+  ask(queue, 100, true);
+  release();
+  run_to_the_end();
+  ASSERT_EQ(checked_.size(), kClients + 1);
+  EXPECT_NE(checked_.front(), 100U) << "it would be before all others, were they remembered";
 }
 
 TEST_F(LoginQueueTest, WhatWaitsIsBoundedForAClientAndForAll) {
@@ -124,6 +132,25 @@ TEST_F(LoginQueueTest, WhatWaitsIsBoundedForAClientAndForAll) {
   release();
   run_to_the_end();
   EXPECT_EQ(checked_, (std::vector<std::uint64_t>{1, 2, 3, 4}));
+}
+
+TEST_F(LoginQueueTest, WhereItIsFullAClientWithAWrongPasswordGivesItsPlaceToOneWithout) {
+  LoginLimits limits;
+  limits.waiting = 3;
+  LoginQueue queue(hashers_, limits);
+  for (const auto client : {1U, 2U, 3U}) ask(queue, client, false);
+  run_to_the_end();
+  checked_.clear();
+  hold();
+  for (const auto client : {1U, 2U, 3U}) ask(queue, client, false);
+  ask(queue, 4, true);
+  run();
+  EXPECT_EQ(unchecked_, 1);
+  ask(queue, 1, true);
+  EXPECT_EQ(unchecked_, 2) << "it is one of them itself";
+  release();
+  run_to_the_end();
+  EXPECT_EQ(checked_, (std::vector<std::uint64_t>{4, 2, 3}));
 }
 
 TEST_F(LoginQueueTest, NobodyWaitsPastTheDeadline) {
