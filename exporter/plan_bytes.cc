@@ -11,7 +11,7 @@ constexpr std::size_t kNodeBytes = 48;  // of a map, beside what it holds
 // Short strings are inside their objects, and counted all the same.
 std::size_t bytes_of(const std::vector<std::string>& texts) {
   std::size_t bytes = 0;
-  for (const std::string& text : texts) bytes += sizeof text + text.size();
+  for (const std::string& text : texts) bytes += sizeof(std::string) + text.size();
   return bytes;
 }
 
@@ -23,7 +23,7 @@ std::size_t bytes_of(const TlsPlan& tls) {
 std::size_t bytes_of(const MessagePlan& message) {
   std::size_t bytes = message.subject.size() + message.body.size();
   for (const auto& [name, value] : message.headers)
-    bytes += 2 * sizeof name + name.size() + value.size();
+    bytes += 2 * sizeof(std::string) + name.size() + value.size();
   return bytes;
 }
 

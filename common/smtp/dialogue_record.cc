@@ -78,7 +78,7 @@ void Dialogue::append(TranscriptLine line) {
 
 Reply Dialogue::fitted(Reply stored) {
   std::size_t bytes = 0;
-  for (const std::string& line : stored.lines) bytes += sizeof line + line.size();
+  for (const std::string& line : stored.lines) bytes += sizeof(std::string) + line.size();
   if (texts_.take(bytes)) return stored;
   stored.lines.resize(std::min(stored.lines.size(), kShortReplyLines));
   for (std::string& line : stored.lines) {
