@@ -40,7 +40,7 @@ std::string heading(const ProbeRecord& record) {
   if (record.result.waited > Duration::zero())
     out += fmt::format("waited {}s for other probes\n", fixed_seconds(record.result.waited, 6));
   if (record.result.interruptions > 0)
-    out += fmt::format("interrupted {} times for other clients, and begun again\n",
+    out += fmt::format("interrupted for other clients and begun again: {}\n",
                        record.result.interruptions);
   return out;
 }

@@ -202,16 +202,15 @@ void WebAccess::look() {
   Result<std::shared_ptr<const WebState>> fresh = read();
   // Only this function, one call at a time, puts another one there.
   const std::shared_ptr<const WebState> old = state_;
-  std::string problem;
+  Error problem;
   if (!fresh) {
-    problem = fresh.error().text;
+    problem = fresh.error();
   } else if (const std::string_view gone = taken_away(*old, **fresh); !gone.empty()) {
-    problem = path_ + ": " + std::string(gone);
+    problem.text = path_ + ": " + std::string(gone);
   }
-  if (!problem.empty()) {
-    if (problem != problem_)
-      log(LogLevel::Error, "bad web configuration, the old one stays", {{"why", problem}});
-    problem_ = std::move(problem);
+  if (!problem.text.empty()) {
+    if (problem.text != problem_) log_error("bad web configuration, the old one stays", problem);
+    problem_ = std::move(problem.text);
     return;
   }
   problem_.clear();

@@ -57,7 +57,8 @@ void Section::finish() {
       return is_one_slip(entry.key, one);
     });
     // A line of a secret is a key, too, where its quotes are missing.
-    const bool hidden = hides_unknown_ && meant == known_.end();
+    const std::vector<std::string_view> known_words(known_.begin(), known_.end());
+    const bool hidden = hides_unknown_ && !is_like_one_of(entry.key, known_words);
     faults_.add(entry.line, hidden ? path_ : path(entry.key),
                 fmt::format("{}; {}known here: {}",
                             hidden ? "unknown key, " + described_value(entry.key) : "unknown key",

@@ -44,7 +44,7 @@ COMMAND_LINE = (
                   "3 check_smtp: --authtype: needs --authuser"),
             Shown("auth", "-A FROB -U u -P p",
                   "2 SMTP CRITICAL - only authtype LOGIN is supported, T sec. response time",
-                  "3 check_smtp: --authtype: got 'FROB', expected PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, "
+                  "3 check_smtp: --authtype: got a value of 4 bytes, expected PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, "
                   "SCRAM-SHA-256, XOAUTH2, OAUTHBEARER or auto"),
             Shown("auth", "-U u", "0 SMTP OK - T sec. response time",
                   "3 check_smtp: --authuser: needs a password, expected --authpass-file, --authpass or "

@@ -357,8 +357,10 @@ TEST_F(WebAccessTest, UnchangedFilesAreNotReadAgain) {
 TEST_F(WebAccessTest, BadVersionLeavesTheOldOneAndIsLoggedOnce) {
   open(users_text({{"alice", hash_of("x")}}));
   const auto before = state();
-  put("basic_auth_users: {alice: hush}\n");
+  put("basic_auth_users: {alice: hush}\nbogus: 1\n");
   const std::string said = log_of_next_state();
+  EXPECT_NE(said.find("web.yml:2: bogus: unknown key"), std::string::npos)
+      << "every fault: " << said;
   EXPECT_NE(said.find("the old one stays"), std::string::npos) << said;
   EXPECT_NE(said.find("web.yml:1: basic_auth_users.alice"), std::string::npos) << said;
   EXPECT_EQ(said.find("hush"), std::string::npos) << said;

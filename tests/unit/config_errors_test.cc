@@ -245,6 +245,8 @@ const Bad kAuth[] = {
      3, "modules.m.auth.mechanism: got \"DIGEST-MD5\", wanted auto, PLAIN"},
     {"modules:\n  m:\n    auth: {hunter2: , username: u, password_file: $F, targets: [a]}\n", 3,
      "modules.m.auth: unknown key, a value of 7 bytes; known here: mechanism"},
+    {"modules:\n  m:\n    auth: {password: , username: u, password_file: $F, targets: [a]}\n", 3,
+     "modules.m.auth.password: unknown key; known here: mechanism"},
     {"modules:\n  m:\n    auth: {username: u, password_file: $F, targts: [a], targets: [a]}\n", 3,
      "modules.m.auth.targts: unknown key; did you mean targets?"},
     {"modules:\n  m:\n    auth: {mechanism: hunter2, username: u, password_file: $F, targets: "
