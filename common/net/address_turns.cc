@@ -28,6 +28,8 @@ namespace {
 // with the same timeouts and like numbers of probes never interrupt each other.
 constexpr int kFirstWaitShare = 3;
 constexpr auto kFairHold = std::chrono::seconds(2);
+// Times at an address that differ by less count as the same.
+constexpr auto kLikeTimes = std::chrono::milliseconds(100);
 constexpr std::size_t kManyWaiting = 8;  // beside twice as many as one's own client has
 
 Instant now() { return std::chrono::steady_clock::now(); }
@@ -181,6 +183,7 @@ bool AddressTurns::enqueue(Entry& entry, const std::shared_ptr<Waiter>& waiter) 
   if (mine == entry.queues.end())
     mine = entry.queues.insert(entry.queues.end(), {waiter->client(), {}});
   mine->waiting.push_back(waiter);
+  static_cast<void>(time_of(entry, waiter->client()));  // its time counts from now on
   ++entry.waiting;
   return true;
 }
@@ -238,13 +241,29 @@ std::size_t AddressTurns::inside_of(const Entry& entry, ClientId client) {
                     [client](const Holder& one) { return one.client == client; }));
 }
 
-// The client that has the fewest probes inside; of several the one that was served the longest ago.
+Duration& AddressTurns::time_of(Entry& entry, ClientId client) {
+  std::vector<ClientTime>& times = entry.times;
+  const auto found = std::find_if(times.begin(), times.end(),
+                                  [client](const ClientTime& one) { return one.client == client; });
+  if (found != times.end()) return found->used;
+  const auto least =
+      std::min_element(times.begin(), times.end(),
+                       [](const ClientTime& a, const ClientTime& b) { return a.used < b.used; });
+  const Duration used = least == times.end() ? Duration::zero() : least->used;
+  if (times.size() >= kMaxTimes) times.erase(times.begin());
+  return times.emplace_back(ClientTime{client, used}).used;
+}
+
+// The client that has the fewest probes inside; of several the one that had the least time there,
+// so that one whose probes hang does not have every other turn; else the one that was served the
+// longest ago.
 void AddressTurns::grant_next(Entry& entry) {
+  std::vector<std::pair<std::size_t, Duration::rep>> ranks;
+  ranks.reserve(entry.queues.size());
+  for (const ClientQueue& one : entry.queues)
+    ranks.emplace_back(inside_of(entry, one.client), time_of(entry, one.client) / kLikeTimes);
   const auto chosen =
-      std::min_element(entry.queues.begin(), entry.queues.end(),
-                       [&entry](const ClientQueue& a, const ClientQueue& b) {
-                         return inside_of(entry, a.client) < inside_of(entry, b.client);
-                       });
+      entry.queues.begin() + (std::min_element(ranks.begin(), ranks.end()) - ranks.begin());
   const std::shared_ptr<Waiter> next = chosen->waiting.front();
   chosen->waiting.pop_front();
   --entry.waiting;
@@ -270,6 +289,7 @@ void AddressTurns::leave(const std::string& key, std::uint64_t holder) {
       std::find_if(entry.queues.begin(), entry.queues.end(),
                    [&](const ClientQueue& one) { return one.client == leaving->client; });
   if (its_queue != entry.queues.end()) std::rotate(its_queue, its_queue + 1, entry.queues.end());
+  time_of(entry, leaving->client) += now() - leaving->since;
   entry.inside.erase(leaving);
   while (entry.waiting > 0 && has_room(entry)) grant_next(entry);
   if (entry.inside.empty() && entry.waiting == 0) stripe.entries.erase(found);

@@ -1,7 +1,7 @@
 // How many probes may be at one address at a time: mail servers ban clients that come in crowds.
-// Those that find no room wait. The clients that asked for the probes are served in turn, each in
-// the order of its own requests. A probe that keeps an address for long is interrupted for another
-// client's.
+// Those that find no room wait. The clients that asked for the probes are served in turn, the one
+// first that had the least time at the address, each in the order of its own requests. A probe that
+// keeps an address for long is interrupted for another client's.
 // Shared by all event loops of a process.
 // Invariants: the locks are striped by address and held for a look-up, never across a wait; at most
 // kMaxWaiting probes with a claim wait for one address.
@@ -45,6 +45,7 @@ struct TurnClaim {
 class AddressTurns {
  public:
   static constexpr std::size_t kMaxWaiting = 1024;
+  static constexpr std::size_t kMaxTimes = 64;
 
   // 0: no limit.
   explicit AddressTurns(int per_address) : limit_(per_address) {}
@@ -102,10 +103,15 @@ class AddressTurns {
     ClientId client;
     std::deque<std::shared_ptr<Waiter>> waiting;  // never empty
   };
+  struct ClientTime {
+    ClientId client;
+    Duration used;
+  };
   struct Entry {
     std::vector<Holder> inside;
     std::vector<ClientQueue> queues;  // in the order in which the clients are served
     std::size_t waiting = 0;          // in all queues
+    std::vector<ClientTime> times;  // of at most kMaxTimes clients; a new one has the least of them
   };
   struct alignas(64) Stripe {
     std::mutex mutex;
@@ -125,6 +131,7 @@ class AddressTurns {
   static void remove(Entry& entry, const std::shared_ptr<Waiter>& waiter);
   static std::size_t waiting_of(const Entry& entry, ClientId client);
   static std::size_t inside_of(const Entry& entry, ClientId client);
+  static Duration& time_of(Entry& entry, ClientId client);
 
   std::atomic<int> limit_;
   std::atomic<std::uint64_t> holders_{0};

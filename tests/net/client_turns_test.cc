@@ -103,6 +103,15 @@ TEST_F(ClientTurnsTest, ClientsAreServedInTurnWhateverOneHasWaiting) {
   EXPECT_EQ(served(), (std::vector<ClientId>{1, 2, 3, 1, 2, 1, 1, 1}));
 }
 
+// Whose probes take long has its next turn after all of one whose probes are short.
+TEST_F(ClientTurnsTest, TheClientThatHadTheLeastTimeIsFirst) {
+  come(1, 4);
+  pass(milliseconds(250));
+  come(2, 3);
+  come(3, 1);
+  EXPECT_EQ(served(), (std::vector<ClientId>{1, 2, 3, 2, 2, 1, 1, 1}));
+}
+
 TEST_F(ClientTurnsTest, OneClientFillsTheQueueAndNoMore) {
   come(1, 1 + kMost);
   EXPECT_TRUE(probes_.back().waiting());
