@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <iterator>
 #include <list>
 #include <mutex>
 #include <unordered_map>
@@ -84,7 +85,8 @@ bool LoginQueue::Turns::enter(std::shared_ptr<Waiter> waiter, Instant now) {
   return true;
 }
 
-// In place of a client that had a wrong password, or of one that has more waiting.
+// In place of a client that had a wrong password, of one that has more waiting, or of the one that
+// waited the longest: where so many wait its time will be over first.
 bool LoginQueue::Turns::make_room(std::uint64_t client, std::size_t had, Instant now) {
   if (!has_failed(client, now)) {
     const auto failed =
@@ -98,8 +100,13 @@ bool LoginQueue::Turns::make_room(std::uint64_t client, std::size_t had, Instant
   const auto largest = std::max_element(
       clients_.begin(), clients_.end(),
       [](const Client& a, const Client& b) { return a.waiters.size() < b.waiters.size(); });
-  if (largest == clients_.end() || largest->waiters.size() <= had + 1) return false;
-  displace_one_of(largest);
+  if (largest == clients_.end()) return false;
+  if (largest->waiters.size() > had + 1) {
+    displace_one_of(largest);
+    return true;
+  }
+  if (had > 0 || has_failed(client, now)) return false;
+  displace_one_of(clients_.begin());
   return true;
 }
 
@@ -129,16 +136,23 @@ std::shared_ptr<LoginQueue::Waiter> LoginQueue::Turns::next(Instant now) {
   const std::lock_guard guard(mutex_);
   --tasks_;
   if (clients_.empty()) return nullptr;
-  auto first = std::find_if(clients_.begin(), clients_.end(),
-                            [this, now](const Client& one) { return !has_failed(one.id, now); });
-  if (first == clients_.end()) first = clients_.begin();
+  const auto good = [this, now](const Client& one) { return !has_failed(one.id, now); };
+  const bool newest_first = clients_.size() > limits_.in_turn;
+  auto first = clients_.begin();
+  if (!newest_first) {
+    first = std::find_if(clients_.begin(), clients_.end(), good);
+    if (first == clients_.end()) first = clients_.begin();
+  } else if (const auto newest = std::find_if(clients_.rbegin(), clients_.rend(), good);
+             newest != clients_.rend()) {
+    first = std::prev(newest.base());
+  }
   std::shared_ptr<Waiter> waiter = std::move(first->waiters.front());
   first->waiters.pop_front();
   --waiting_;
   if (first->waiters.empty())
     clients_.erase(first);
   else
-    clients_.splice(clients_.end(), clients_, first);
+    clients_.splice(newest_first ? clients_.begin() : clients_.end(), clients_, first);
   return waiter;
 }
 

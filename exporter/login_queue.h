@@ -1,7 +1,8 @@
 // The passwords that wait to be hashed, which takes a thread some 0.1 s each. Invariants: clients
-// (client_id.h) are served in turn, those without a wrong password in the last minute first, so
-// that a flood of wrong passwords from many clients delays another by one hash of each; what waits
-// is bounded for a client and for all; nobody waits past a deadline, and a client that hangs up is
+// (client_id.h) are served in turn, those without a wrong password in the last minute first; where
+// more clients wait than LoginLimits::in_turn, the newest first, for the oldest will not be served
+// in time anyway. So a flood from many addresses delays another client by few hashes. What waits is
+// bounded for a client and for all; nobody waits past a deadline, and a client that hangs up is
 // forgotten.
 #pragma once
 
@@ -22,6 +23,7 @@ namespace smtpprobe {
 struct LoginLimits {
   std::size_t waiting = 256;  // one more takes the place of one of the client with most of them
   std::size_t waiting_of_client = 16;
+  std::size_t in_turn = 16;  // clients; of more the newest is served first
   Duration patience = std::chrono::seconds(10);
   Duration after_failure = std::chrono::minutes(1);  // how long a client comes after the others
   std::size_t failures = 4096;                       // clients that are remembered for that

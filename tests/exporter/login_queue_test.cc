@@ -99,6 +99,7 @@ TEST_F(LoginQueueTest, AWrongPasswordIsForgottenInTime) {
 TEST_F(LoginQueueTest, TheFailuresThatAreRememberedAreBounded) {
   LoginLimits limits;
   limits.failures = 2;
+  limits.in_turn = 100;
   LoginQueue queue(hashers_, limits);
   constexpr std::uint64_t kClients = 50;
   for (std::uint64_t client = 1; client <= kClients; ++client) ask(queue, client, false);
@@ -151,6 +152,26 @@ TEST_F(LoginQueueTest, WhereItIsFullAClientWithAWrongPasswordGivesItsPlaceToOneW
   release();
   run_to_the_end();
   EXPECT_EQ(checked_, (std::vector<std::uint64_t>{4, 2, 3}));
+}
+
+// A flood from addresses that have not failed yet.
+TEST_F(LoginQueueTest, WhereManyClientsWaitTheNewestIsFirst) {
+  LoginLimits limits;
+  limits.waiting = 20;
+  limits.in_turn = 4;
+  LoginQueue queue(hashers_, limits);
+  hold();
+  for (std::uint64_t client = 1; client <= 30; ++client) ask(queue, client, false);
+  run();
+  EXPECT_EQ(unchecked_, 10) << "the oldest have no place any more";
+  ask(queue, 100, true);
+  release();
+  run_to_the_end();
+  ASSERT_EQ(checked_.size(), 20U);
+  EXPECT_EQ(checked_[0], 100U);
+  EXPECT_EQ(checked_[1], 30U);
+  EXPECT_EQ(checked_[15], 16U);
+  EXPECT_EQ(checked_[16], 12U) << "the last four in turn";
 }
 
 TEST_F(LoginQueueTest, NobodyWaitsPastTheDeadline) {
