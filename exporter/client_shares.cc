@@ -19,7 +19,7 @@ bool ClientShares::enter(Probe& probe) {
     ++leaving_;
   }
   Probes& mine = clients_[probe.client];
-  probe.index = mine.size();
+  probe.index = static_cast<std::uint32_t>(mine.size());
   probe.listed = true;
   mine.push_back(&probe);
   ++taken_;

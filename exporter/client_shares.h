@@ -25,8 +25,8 @@ class ClientShares {
 
   struct Probe {
     std::uint64_t client = 0;
-    std::shared_ptr<Interrupt> interrupt;  // null: the probe keeps its place
-    std::size_t index = 0;                 // in its client's list
+    Interrupt* interrupt = nullptr;  // stays until leave(); null: the probe keeps its place
+    std::uint32_t index = 0;         // in its client's list
     bool listed = false;
     bool leaving = false;  // interrupted, its place is another's
   };

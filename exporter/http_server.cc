@@ -75,6 +75,13 @@ std::string text_of(http::response_serializer<http::string_body>& serializer, bo
   return text;
 }
 
+HttpResponse busy_response(const WebState& state) {
+  HttpResponse busy = plain_response(503, "too many passwords are being checked");
+  busy.headers.emplace_back("Retry-After", "1");
+  add_web_headers(state, busy);
+  return busy;
+}
+
 }  // namespace
 
 // One connection over TCP or TLS, from its first request to its last.
@@ -105,19 +112,18 @@ class HttpServer::Session {
     bool keep_alive = false;
   };
 
-  // nullopt: none came, or it was refused.
-  asio::awaitable<std::optional<Incoming>> next_request() {
+  // Into `incoming`, which is new: while a probe lasts there is no room for a second one. False:
+  // none came, or it was refused.
+  asio::awaitable<bool> next_request(Incoming& incoming) {
     HttpParser parser;
     parser.header_limit(static_cast<std::uint32_t>(server_.limits_.header_bytes));
     parser.body_limit(server_.limits_.body_bytes);
-    std::optional<Incoming> incoming;
     auto reading = read(parser, true);
     error_code failure = co_await std::move(reading);
     std::optional<HttpResponse> refusal = failure ? refusal_of(failure) : fault_of_framing(parser);
     if (!failure && !refusal) {
       std::optional<HttpResponse> fault = fault_of_fields(parser);
-      incoming.emplace(
-          Incoming{request_of(parser), parser.get().version(), parser.get().keep_alive()});
+      incoming = {request_of(parser), parser.get().version(), parser.get().keep_alive()};
       if (!parser.is_done()) {
         auto rest = read_body(parser);
         failure = co_await std::move(rest);
@@ -126,30 +132,31 @@ class HttpServer::Session {
       if (!failure) refusal = std::move(fault);
     }
     connection_->receiving = false;
-    if (!failure && !refusal) co_return incoming;
-    if (!refusal) co_return std::nullopt;
+    if (!failure && !refusal) co_return true;
+    if (!refusal) co_return false;
     add_web_headers(*server_.access_.state(), *refusal);
     auto writing = write(std::move(*refusal), 11, false, false, false);
     co_await std::move(writing);
     auto lingering = linger();
     co_await std::move(lingering);
-    co_return std::nullopt;
+    co_return false;
   }
 
   // Whether another request may come.
   asio::awaitable<bool> answer_one() {
-    auto waiting = next_request();
-    std::optional<Incoming> incoming = co_await std::move(waiting);
-    if (!incoming) co_return false;
+    Incoming incoming;
+    auto waiting = next_request(incoming);
+    const bool came = co_await std::move(waiting);
+    if (!came) co_return false;
     // A probe may last for minutes; what the next request needs is for the next request.
     if (buffer_.size() == 0) buffer_.shrink_to_fit();
     const Counted answering(server_.answering_);
-    incoming->request.client = {connection_->client, &connection_->hang_up, &connection_->gone};
-    auto handling = handle(incoming->request);
+    incoming.request.client = {connection_->client, &connection_->hang_up, &connection_->gone};
+    auto handling = handle(incoming.request);
     HttpResponse response = co_await std::move(handling);
-    const bool stay = incoming->keep_alive && !server_.draining_.load(std::memory_order_relaxed);
-    auto writing = write(std::move(response), incoming->version, incoming->request.method == "HEAD",
-                         accepts_gzip(incoming->request.accept_encoding), stay);
+    const bool stay = incoming.keep_alive && !server_.draining_.load(std::memory_order_relaxed);
+    auto writing = write(std::move(response), incoming.version, incoming.request.method == "HEAD",
+                         accepts_gzip(incoming.request.accept_encoding), stay);
     co_return co_await std::move(writing) && stay;
   }
 
@@ -395,7 +402,8 @@ asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> conn
   co_await std::move(leaving);
 }
 
-// What the web configuration has to say, before and behind the handler.
+// What the web configuration has to say, before and behind the handler. Its frame stays as long as
+// the probe.
 asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpRequest& request) {
   const std::shared_ptr<const WebState> state = access_.state();
   if (!may_proceed(*state, now())) co_return rate_limited_response();
@@ -403,12 +411,7 @@ asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpReq
   if (decision == AuthDecision::Hashing) {
     auto looking = knows_password(loop, state, request);
     const std::optional<bool> known = co_await std::move(looking);
-    if (!known) {
-      HttpResponse busy = plain_response(503, "too many passwords are being checked");
-      busy.headers.emplace_back("Retry-After", "1");
-      add_web_headers(*state, busy);
-      co_return busy;
-    }
+    if (!known) co_return busy_response(*state);
     decision = *known ? AuthDecision::Allowed : AuthDecision::Denied;
   }
   HttpResponse response = unauthorized_response();

@@ -102,7 +102,7 @@ ProbeService::Admission::Admission(ProbeService& service, const HttpClient& clie
     probe_->claim.interrupt = std::make_shared<Interrupt>(loop.executor(), *client.cancel);
   probe_->gone = client.gone;
   probe_->claim.client = probe_->share.client = client.id;
-  probe_->share.interrupt = probe_->claim.interrupt;
+  probe_->share.interrupt = probe_->claim.interrupt.get();
   probe_->entered = service.shares_.enter(probe_->share);
   if (probe_->entered) ++service.metrics_.probes_in_flight;
 }
@@ -147,12 +147,13 @@ asio::awaitable<std::shared_ptr<const ProbeRecord>> ProbeService::run(EventLoop&
         if (ended.code() != asio::error::operation_aborted) throw;
         cancelled = true;
       }
-      if (!cancelled) break;
-      // The client has gone, and the server has done nothing wrong.
+      // A wait that was cancelled may look like one whose time was over.
       const bool interrupted =
           claim != nullptr && claim->interrupt && claim->interrupt->requested();
-      if (!interrupted || admission->client_has_gone())
-        throw boost::system::system_error(asio::error::operation_aborted);
+      const bool gone = admission != nullptr && admission->client_has_gone();
+      if (!cancelled && !interrupted && !gone) break;
+      // The client has gone, and the server has done nothing wrong.
+      if (!interrupted || gone) throw boost::system::system_error(asio::error::operation_aborted);
       co_await asio::this_coro::reset_cancellation_state();
       if (!begins_again(*claim, record->result)) {
         report_interruption(claim->interrupt->why(), record->result);

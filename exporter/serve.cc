@@ -46,8 +46,8 @@ constexpr auto kDrainAnswers = std::chrono::seconds(2);
 constexpr auto kTidy = std::chrono::seconds(2);
 constexpr auto kLookAtWebConfig = std::chrono::seconds(1);
 constexpr auto kReaderEnds =
-    std::chrono::seconds(1);  // what a reload under way may take at the end
-constexpr std::size_t kHashers = 2;
+    std::chrono::seconds(1);          // what a reload under way may take at the end
+constexpr std::size_t kHashers = 2;   // where there is a web configuration
 constexpr int kTidyRounds = 5;        // clients keep their connections for a while
 constexpr std::int64_t kBurst = 200;  // probes at a time that leave enough memory to give back
 
@@ -87,9 +87,9 @@ class Service {
         access_(std::move(access)),
         loops_(loop_count(), history_limits(options), metrics_.event_loop_lag),
         workers_(1),
-        hashers_(kHashers),
+        hashers_(access_->has_file() ? kHashers : 0),
         reader_(1),
-        web_reader_(1),
+        web_reader_(access_->has_file() ? 1 : 0),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
         config_(options.config_file, loops_, reader_, turns_, metrics_),
         routes_({loops_, probes_, config_, metrics_},

@@ -68,6 +68,9 @@ asio::awaitable<void> Conversation::run() {
     // The server may refuse a message that it does not read to its end.
     const bool sending = action.kind == Action::Kind::Send;
     const bool in_time = co_await transport_.wait(dialogue_.deadline(), sending);
+    // A wait that was cancelled looks like one whose time is over.
+    if (!in_time && interrupt_ != nullptr && interrupt_->requested())
+      throw boost::system::system_error(asio::error::operation_aborted);
     // One more look before it is too late: under load we are late, not the server.
     if (!in_time && act(dialogue_.next()) == IoState::NotYet) out_of_time();
   }

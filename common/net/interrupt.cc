@@ -11,15 +11,15 @@ void Interrupt::request(std::string why, std::optional<unsigned> attempt) {
                       if (attempt && *attempt != self->attempt_) return;
                       if (self->signal_ == nullptr) return;
                       if (!attempt) self->for_good_ = true;
-                      if (!self->why_.empty()) return;
-                      self->why_ = std::move(why);
+                      if (self->why_) return;
+                      self->why_ = std::make_unique<const std::string>(std::move(why));
                       self->signal_->emit(boost::asio::cancellation_type::terminal);
                     });
 }
 
 void Interrupt::begin_next_attempt() {
   ++attempt_;
-  why_.clear();
+  why_.reset();
 }
 
 }  // namespace smtpprobe

@@ -4,8 +4,8 @@
 // at its next wait. Invariant: at most one cancellation for each attempt, none after close().
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,9 +15,10 @@ namespace smtpprobe {
 class Interrupt : public std::enable_shared_from_this<Interrupt> {
  public:
   // The operation runs on `executor`, which runs one handler at a time; `signal` cancels it and
-  // stays until close().
-  Interrupt(boost::asio::any_io_executor executor, boost::asio::cancellation_signal& signal)
-      : executor_(std::move(executor)), signal_(&signal) {}
+  // stays until close(). There is one for each probe in flight: it is small.
+  Interrupt(boost::asio::io_context::executor_type executor,
+            boost::asio::cancellation_signal& signal)
+      : executor_(executor), signal_(&signal) {}
 
   // From any thread. Of several requests for an attempt the first counts. Without `attempt` the
   // operation ends for good.
@@ -26,23 +27,23 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   // These are called on the executor; attempt() by others too while the operation waits for them.
   unsigned attempt() const { return attempt_; }
   // Why this attempt was cancelled; empty where it was not by this object.
-  const std::string& why() const { return why_; }
-  bool requested() const { return !why_.empty(); }
+  std::string why() const { return why_ ? *why_ : std::string(); }
+  bool requested() const { return why_ != nullptr; }
   bool may_repeat() const { return !for_good_; }
   void forbid_repeat() { for_good_ = true; }
   void begin_next_attempt();
   // The operation has ended, or is to be left alone from now on; what was requested is void.
   void close() {
     signal_ = nullptr;
-    why_.clear();
+    why_.reset();
   }
 
  private:
-  boost::asio::any_io_executor executor_;
+  boost::asio::io_context::executor_type executor_;
   boost::asio::cancellation_signal* signal_;
   unsigned attempt_ = 0;
   bool for_good_ = false;
-  std::string why_;
+  std::unique_ptr<const std::string> why_;
 };
 
 }  // namespace smtpprobe

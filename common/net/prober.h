@@ -29,16 +29,17 @@ struct Restraint {
 // plan's TlsPlan; null when no TLS is planned. `resolver` outlives the call and is not asked for an
 // address or a unix socket. Where `restraint` took the time that the probe would have needed, it is
 // probe_rejected. Ends within plan->timeout, QUIT included; whatever the peer does is in the
-// result. May be dropped or cancelled (terminal) at any wait. By the claim's interrupt it is
-// cancelled before QUIT alone; once the message is sent it may not be repeated.
+// result. May be dropped or cancelled (terminal) at any wait: it then throws operation_aborted, or
+// ends with a result that says nothing. By the claim's interrupt it is cancelled before QUIT alone;
+// once the message is sent it may not be repeated.
 boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                           std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                           Restraint restraint = {});
 
-// The same into a new ProbeResult, which outlives the call: where thousands wait at a time, room
-// for a second one in each of them counts.
+// The same into a new ProbeResult, which outlives the call, as `restraint` does: where thousands
+// wait at a time, room for a second one in each of them counts.
 boost::asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
                                         std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                        Restraint restraint = {});
+                                        const Restraint& restraint);
 
 }  // namespace smtpprobe

@@ -6,12 +6,8 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -283,11 +279,7 @@ asio::awaitable<bool> Transport::wait(Instant deadline, bool or_readable) {
     co_return true;
   }
   // Anything but the alarm, an error of the socket too, is for the next call to meet.
-  if (std::get<0>(outcome) != asio::error::operation_aborted) co_return true;
-  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none)
-    throw boost::system::system_error(asio::error::operation_aborted);
-  co_return false;
+  co_return std::get<0>(outcome) != asio::error::operation_aborted;
 }
 
 void Transport::close(bool in_sync) {

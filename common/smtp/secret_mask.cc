@@ -306,38 +306,44 @@ std::string inner_base64(std::string_view secret, std::size_t before) {
 
 }  // namespace
 
+SecretMask::Secrets& SecretMask::secrets() {
+  if (!secrets_) secrets_ = std::make_unique<Secrets>();
+  return *secrets_;
+}
+
 void SecretMask::add_secret(std::string_view secret) {
   if (secret.size() < kShortestSecret) return;
-  secrets_.emplace_back(secret);
-  forms_.clear();
+  secrets().whole.emplace_back(secret);
+  secrets().forms.clear();
 }
 
 void SecretMask::add_sent(std::string_view encoded) {
   if (encoded.size() < kShortestSecret) return;
-  sent_.emplace_back(encoded);
-  forms_.clear();
+  secrets().sent.emplace_back(encoded);
+  secrets().forms.clear();
 }
 
 const std::vector<std::string>& SecretMask::forms() const {
-  if (!forms_.empty()) return forms_;
-  const auto add = [this](std::string form) {
+  std::vector<std::string>& forms = secrets_->forms;
+  if (!forms.empty()) return forms;
+  const auto add = [&forms](std::string form) {
     if (form.size() < kRun) return;
     std::transform(form.begin(), form.end(), form.begin(), lower);
-    forms_.push_back(std::move(form));
+    forms.push_back(std::move(form));
   };
-  for (const std::string& secret : secrets_) {
+  for (const std::string& secret : secrets_->whole) {
     add(secret);
     add(base64_encode(secret));
     for (std::size_t before = 1; before < 3; ++before) add(inner_base64(secret, before));
   }
-  for (const std::string& encoded : sent_) add(encoded);
-  if (forms_.empty()) forms_.emplace_back();  // made, and none is long enough
-  return forms_;
+  for (const std::string& encoded : secrets_->sent) add(encoded);
+  if (forms.empty()) forms.emplace_back();  // made, and none is long enough
+  return forms;
 }
 
 void SecretMask::hit_whole_secrets(std::string_view text, std::vector<bool>& hit) const {
   std::optional<Stream> stream;
-  for (const auto* all : {&secrets_, &sent_}) {
+  for (const auto* all : {&secrets_->whole, &secrets_->sent}) {
     for (const std::string_view secret : *all) {
       if (secret.size() >= kRun) continue;
       if (!stream) stream = without_line_ends(text);
@@ -375,11 +381,11 @@ std::size_t SecretMask::unfinished_secret(std::string_view text) const {
       if (text.ends_with(form.substr(0, size))) longest = std::max(longest, size);
     }
   };
-  for (const std::string& secret : secrets_) {
+  for (const std::string& secret : secrets_->whole) {
     look_for(secret);
     look_for(base64_encode(secret));
   }
-  for (const std::string& encoded : sent_) look_for(encoded);
+  for (const std::string& encoded : secrets_->sent) look_for(encoded);
   return longest;
 }
 

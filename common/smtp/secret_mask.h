@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,7 @@ class SecretMask {
   void add_secret(std::string_view secret);
   // What was sent as it is: an initial response, already in base64.
   void add_sent(std::string_view encoded);
-  bool empty() const { return secrets_.empty() && sent_.empty(); }
+  bool empty() const { return secrets_ == nullptr; }
 
   // `text` may hold several lines.
   std::string masked(std::string text) const;
@@ -43,9 +44,14 @@ class SecretMask {
   void hit_whole_secrets(std::string_view text, std::vector<bool>& hit) const;
   std::size_t unfinished_secret(std::string_view text) const;
 
-  std::vector<std::string> secrets_;
-  std::vector<std::string> sent_;
-  mutable std::vector<std::string> forms_;
+  struct Secrets {
+    std::vector<std::string> whole;
+    std::vector<std::string> sent;
+    std::vector<std::string> forms;
+  };
+  Secrets& secrets();
+
+  std::unique_ptr<Secrets> secrets_;  // null for most sessions, of which there are thousands
 };
 
 }  // namespace smtpprobe

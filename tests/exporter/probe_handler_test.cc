@@ -110,12 +110,14 @@ class ClientSharesTest : public testing::Test {
  protected:
   struct Probe {
     asio::cancellation_signal signal;
+    std::shared_ptr<Interrupt> interrupt;
     ClientShares::Probe share;
   };
   ClientShares::Probe& probe(std::uint64_t client) {
     Probe& one = probes_.emplace_back();
     one.share.client = client;
-    one.share.interrupt = std::make_shared<Interrupt>(context_.get_executor(), one.signal);
+    one.interrupt = std::make_shared<Interrupt>(context_.get_executor(), one.signal);
+    one.share.interrupt = one.interrupt.get();
     return one.share;
   }
   std::size_t interrupted() {

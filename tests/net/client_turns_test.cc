@@ -51,7 +51,7 @@ class Probe {
   bool inside() const { return turn_.has_value(); }
   bool waiting() const { return !ended_; }
   bool interrupted() const { return interrupted_; }
-  const std::string& why() const { return claim_.interrupt->why(); }
+  std::string why() const { return claim_.interrupt->why(); }
   Refusal refusal() const { return claim_.refusal; }
   void leave() { turn_.reset(); }
 

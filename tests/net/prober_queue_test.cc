@@ -353,9 +353,10 @@ ProbeResult run_probe_into(const ProbePlan& plan, Resolver& resolver, AddressTur
   asio::io_context context(1);
   ProbeResult result;
   bool ended = false;
+  const Restraint restraint{turns};
   asio::co_spawn(
       context,
-      probe_into(result, std::make_shared<const ProbePlan>(plan), nullptr, resolver, {turns}),
+      probe_into(result, std::make_shared<const ProbePlan>(plan), nullptr, resolver, restraint),
       [&ended](const std::exception_ptr& thrown) { ended = !thrown; });
   context.run_for(plan.timeout + seconds(5));
   EXPECT_TRUE(ended);
