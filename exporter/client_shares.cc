@@ -20,7 +20,7 @@ bool ClientShares::enter(Probe& probe) {
   }
   Probes& mine = clients_[probe.client];
   probe.index = static_cast<std::uint32_t>(mine.size());
-  probe.listed = true;
+  probe.entered = probe.listed = true;
   mine.push_back(&probe);
   ++taken_;
   return true;

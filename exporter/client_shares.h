@@ -27,6 +27,7 @@ class ClientShares {
     std::uint64_t client = 0;
     Interrupt* interrupt = nullptr;  // stays until leave(); null: the probe keeps its place
     std::uint32_t index = 0;         // in its client's list
+    bool entered = false;
     bool listed = false;
     bool leaving = false;  // interrupted, its place is another's
   };

@@ -44,8 +44,8 @@ struct HttpConnection {
   Counted counted;  // among those of its loop
   std::uint64_t client;
   boost::asio::cancellation_signal hang_up;
-  bool gone = false;  // the client, as hang_up said
   Instant expires{};
+  bool gone = false;  // the client, as hang_up said
   bool idle = false;
   bool tls = false;
   bool receiving = false;  // a request that has begun: too late, it is answered with 408

@@ -51,7 +51,7 @@ bool lost_its_place(const TurnClaim* claim) {
 // Whether an interrupted probe has a right to another attempt, and time for it.
 bool begins_again(TurnClaim& claim, const ProbeResult& result) {
   if (!claim.interrupt->may_repeat()) return false;
-  const Instant began = claim.first_began.value_or(result.began);
+  const Instant began = claim.begins_again() ? claim.first_began : result.began;
   if (began + claim.timeout - now() < kLeastForAttempt) return false;
   claim.first_began = began;
   claim.refusal = TurnClaim::Refusal::None;
@@ -103,15 +103,14 @@ ProbeService::Admission::Admission(ProbeService& service, const HttpClient& clie
   probe_->gone = client.gone;
   probe_->claim.client = probe_->share.client = client.id;
   probe_->share.interrupt = probe_->claim.interrupt.get();
-  probe_->entered = service.shares_.enter(probe_->share);
-  if (probe_->entered) ++service.metrics_.probes_in_flight;
+  if (service.shares_.enter(probe_->share)) ++service.metrics_.probes_in_flight;
 }
 
 ProbeService::Admission::~Admission() {
   if (!probe_) return;
   probe_->service.shares_.leave(probe_->share);
   if (probe_->claim.interrupt) probe_->claim.interrupt->close();
-  if (probe_->entered) --probe_->service.metrics_.probes_in_flight;
+  if (probe_->share.entered) --probe_->service.metrics_.probes_in_flight;
 }
 
 ProbeService::Admission ProbeService::admit(EventLoop& loop, const HttpClient& client) {

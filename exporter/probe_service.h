@@ -42,7 +42,7 @@ class ProbeService {
     Admission(Admission&&) noexcept = default;
     Admission& operator=(Admission&&) = delete;
     ~Admission();
-    explicit operator bool() const { return probe_ && probe_->entered; }
+    explicit operator bool() const { return probe_ && probe_->share.entered; }
     bool client_has_gone() const { return probe_ && probe_->gone != nullptr && *probe_->gone; }
 
    private:
@@ -52,7 +52,6 @@ class ProbeService {
       ClientShares::Probe share;
       TurnClaim claim;
       const bool* gone;  // see HttpClient
-      bool entered = false;
     };
     std::unique_ptr<Admitted> probe_;  // does not move: ClientShares knows where it is
   };

@@ -37,8 +37,10 @@ struct TurnClaim {
   std::shared_ptr<Interrupt> interrupt;  // null: the probe keeps its turn to its end
   Duration timeout{};                    // what the probe has in all
   // When the first attempt of this probe began, where this is a later one: an interrupted probe
-  // begins again within its deadline.
-  std::optional<Instant> first_began;
+  // begins again within its deadline. Instant{}: this is the first.
+  Instant first_began{};
+
+  bool begins_again() const { return first_began != Instant{}; }
   Refusal refusal = Refusal::None;  // set by take(): why there was no turn, beside the deadline
 };
 

@@ -75,19 +75,20 @@ std::string refusal_words(const TurnClaim& claim, const SocketAddress& peer) {
 
 // The time of earlier attempts is that of other probes, for which they were interrupted.
 Instant began_at(const TurnClaim* claim) {
-  return claim != nullptr && claim->first_began ? *claim->first_began : now();
+  return claim != nullptr && claim->begins_again() ? claim->first_began : now();
 }
 
 class Session {
  public:
-  Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
-          std::shared_ptr<const TlsContext> tls, const Restraint& restraint,
+  // All outlive the session, of which there are thousands.
+  Session(ProbeResult& result, const std::shared_ptr<const ProbePlan>& plan,
+          const std::shared_ptr<const TlsContext>& tls, const Restraint& restraint,
           asio::any_io_executor executor)
       : result_(result),
-        shared_plan_(std::move(plan)),
+        shared_plan_(plan),
         plan_(*shared_plan_),
         ledger_(began_at(restraint.claim), plan_.timeout),
-        tls_(std::move(tls)),
+        tls_(tls),
         restraint_(restraint),
         transport_(std::move(executor)) {
     result_.began = ledger_.began();
@@ -96,7 +97,7 @@ class Session {
     result_.endpoint.host = plan_.target.host;
     result_.endpoint.port = plan_.target.unix_path.empty() ? plan_.port : 0;
     result_.verify = effective_verify(plan_, false);
-    if (restraint.claim != nullptr && restraint.claim->first_began)
+    if (restraint.claim != nullptr && restraint.claim->begins_again())
       ledger_.add(TimeUse::Queued, now() - result_.began);
   }
 
@@ -118,10 +119,10 @@ class Session {
   std::shared_ptr<const DialoguePlan> dialogue_plan();
 
   ProbeResult& result_;
-  std::shared_ptr<const ProbePlan> shared_plan_;
+  const std::shared_ptr<const ProbePlan>& shared_plan_;
   const ProbePlan& plan_;
   TimeLedger ledger_;
-  std::shared_ptr<const TlsContext> tls_;
+  const std::shared_ptr<const TlsContext>& tls_;
   const Restraint& restraint_;
   std::optional<AddressTurns::Turn> turn_;
   std::optional<Pace::Place> start_;
@@ -350,7 +351,7 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
 void Session::judge_timeout() {
   if (!result_.failure) return;
   const Reason reason = result_.failure->reason;
-  const bool again = restraint_.claim != nullptr && restraint_.claim->first_began;
+  const bool again = restraint_.claim != nullptr && restraint_.claim->begins_again();
   if (reason != Reason::Timeout && reason != Reason::ConnectTimeout &&
       (reason != Reason::DnsTimeout || !again))
     return;
@@ -379,11 +380,10 @@ void Session::finish_result() {
 
 }  // namespace
 
-asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
-                                 std::shared_ptr<const TlsContext> tls, Resolver& resolver,
+asio::awaitable<void> probe_into(ProbeResult& result, const std::shared_ptr<const ProbePlan>& plan,
+                                 const std::shared_ptr<const TlsContext>& tls, Resolver& resolver,
                                  const Restraint& restraint) {
-  const auto executor = co_await asio::this_coro::executor;
-  Session session(result, std::move(plan), std::move(tls), restraint, executor);
+  Session session(result, plan, tls, restraint, co_await asio::this_coro::executor);
   auto running = session.run(resolver);
   co_await std::move(running);
   session.finish_result();
@@ -393,7 +393,7 @@ asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                    std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                    Restraint restraint) {
   ProbeResult result;
-  auto probing = probe_into(result, std::move(plan), std::move(tls), resolver, restraint);
+  auto probing = probe_into(result, plan, tls, resolver, restraint);
   co_await std::move(probing);
   co_return result;
 }

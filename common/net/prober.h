@@ -36,10 +36,11 @@ boost::asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                           std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                           Restraint restraint = {});
 
-// The same into a new ProbeResult, which outlives the call, as `restraint` does: where thousands
-// wait at a time, room for a second one in each of them counts.
-boost::asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
-                                        std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                        const Restraint& restraint);
+// The same into a new ProbeResult. All arguments outlive the call: where thousands wait at a time,
+// room for a second one of each counts.
+boost::asio::awaitable<void> probe_into(ProbeResult& result,
+                                        const std::shared_ptr<const ProbePlan>& plan,
+                                        const std::shared_ptr<const TlsContext>& tls,
+                                        Resolver& resolver, const Restraint& restraint);
 
 }  // namespace smtpprobe

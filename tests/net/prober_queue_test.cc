@@ -354,10 +354,10 @@ ProbeResult run_probe_into(const ProbePlan& plan, Resolver& resolver, AddressTur
   ProbeResult result;
   bool ended = false;
   const Restraint restraint{turns};
-  asio::co_spawn(
-      context,
-      probe_into(result, std::make_shared<const ProbePlan>(plan), nullptr, resolver, restraint),
-      [&ended](const std::exception_ptr& thrown) { ended = !thrown; });
+  const auto shared = std::make_shared<const ProbePlan>(plan);
+  const std::shared_ptr<const TlsContext> no_tls;
+  asio::co_spawn(context, probe_into(result, shared, no_tls, resolver, restraint),
+                 [&ended](const std::exception_ptr& thrown) { ended = !thrown; });
   context.run_for(plan.timeout + seconds(5));
   EXPECT_TRUE(ended);
   return result;
