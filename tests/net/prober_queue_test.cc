@@ -32,6 +32,9 @@ Transcript script(const char* text) {
   return parsed ? *parsed : Transcript{};
 }
 
+// For a port that has to be the same as another's: nobody else takes one of it.
+constexpr const char* kUnshared = "127.0.0.6";
+
 SocketAddress at(int port, const char* ip = "127.0.0.1") {
   return SocketAddress::from_literal(ip, port).value();
 }
@@ -319,11 +322,11 @@ TEST_F(ProberQueueTest, AtTheSecondAddressItHasNoTurnAtTheFirst) {
   const RefusingPort refusing;
   const int port = refusing.port();
   FakeServerOptions options;
-  options.address = "127.0.0.6";
+  options.address = kUnshared;
   options.port = port;
   const FakeServer server = FakeServer::from_text(kGood, options);
-  FixedResolver both({{"127.0.0.1", "127.0.0.6"}, Reason::None, ""});
-  std::optional<AddressTurns::Turn> second = turns_.try_take(at(port, "127.0.0.6"));
+  FixedResolver both({{"127.0.0.1", kUnshared}, Reason::None, ""});
+  std::optional<AddressTurns::Turn> second = turns_.try_take(at(port, kUnshared));
   ASSERT_TRUE(second);
   bool first_is_free = false;
   std::optional<ProbeResult> result;
@@ -341,7 +344,7 @@ TEST_F(ProberQueueTest, AtTheSecondAddressItHasNoTurnAtTheFirst) {
   ASSERT_TRUE(result);
   EXPECT_TRUE(first_is_free);
   EXPECT_EQ(failure_of(*result), "");
-  EXPECT_EQ(result->endpoint.address, "127.0.0.6");
+  EXPECT_EQ(result->endpoint.address, kUnshared);
   ASSERT_EQ(result->failed_attempts.size(), 1U);
   EXPECT_EQ(result->failed_attempts.front().reason, Reason::ConnectionRefused);
   EXPECT_GT(result->waited, Duration(0));

@@ -114,7 +114,7 @@ TEST(ProberTest, DeliversAMessageItHasComposed) {
   EXPECT_NE(seen.find("Message-ID: <"), std::string::npos);
 }
 
-// More than the buffers of both ends hold, 4.3 MB. Composed, and of long lines: under a sanitizer
+// More than the buffers of both ends hold, 4.9 MB. Composed, and of long lines: under a sanitizer
 // it would take this host longer to compose it than the tests give it.
 const std::string& big_message() {
   static const std::string message = [] {
@@ -241,6 +241,7 @@ TEST_P(MisbehaviourTest, IsNamed) {
   const ProbeResult result = run_probe(plan);
   EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
   EXPECT_NE(failure_of(result).find(GetParam().also), std::string::npos) << failure_of(result);
+  ASSERT_TRUE(result.failure);
   if (result.failure->reason == Reason::Timeout)
     expect_wait(seconds_of(result.step(result.failure->step)->took), 0.3);
   EXPECT_LT(result.ended - result.began, std::chrono::seconds(10));

@@ -258,6 +258,7 @@ TEST_P(BrokenHandshakeTest, IsNamedAndTheFactsAreThere) {
   wanted.dialogue.limits.reply = milliseconds(300);
   const ProbeResult result = run_probe(wanted);
   EXPECT_TRUE(failure_of(result).starts_with(GetParam().failure)) << failure_of(result);
+  ASSERT_TRUE(result.failure);
   if (result.failure->reason == Reason::Timeout)
     expect_wait(seconds_of(result.step(Step::Tls)->took), 0.3);
   ASSERT_TRUE(result.tls);
