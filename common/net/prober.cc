@@ -113,6 +113,10 @@ class Session {
   bool none_connected();
   void judge_timeout();
 
+  // nullopt also where the plan names none.
+  std::optional<SocketAddress> source_address() const {
+    return SocketAddress::from_literal(plan_.source_address, 0);
+  }
   bool resolve_literal();
   bool fail(Step step, Reason reason, std::string detail);
   void describe(const SocketAddress& peer);
@@ -129,7 +133,6 @@ class Session {
   Transport transport_;
   Instant deadline_{};
   std::vector<SocketAddress> addresses_;
-  std::optional<SocketAddress> source_;
   std::optional<Conversation> conversation_;
 };
 
@@ -138,6 +141,7 @@ asio::awaitable<void> Session::run(Resolver& resolver) {
   if (!go_on) co_return;
   go_on = co_await connect_any();
   if (!go_on) co_return;
+  std::vector<SocketAddress>().swap(addresses_);  // thousands of probes may wait from here on
   conversation_.emplace(result_, ledger_, plan_, tls_.get(), transport_, restraint_.handshakes,
                         restraint_.texts, dialogue_plan(), result_.steps.back().ended, deadline_,
                         restraint_.claim != nullptr ? restraint_.claim->interrupt.get() : nullptr);
@@ -171,12 +175,9 @@ bool Session::resolve_literal() {
 }
 
 asio::awaitable<bool> Session::resolve(Resolver& resolver) {
-  if (!plan_.source_address.empty()) {
-    source_ = SocketAddress::from_literal(plan_.source_address, 0);
-    if (!source_)
-      co_return fail(Step::Resolve, Reason::Config,
-                     "source address " + plan_.source_address + " is no IP address");
-  }
+  if (!plan_.source_address.empty() && !source_address())
+    co_return fail(Step::Resolve, Reason::Config,
+                   "source address " + plan_.source_address + " is no IP address");
   if (!resolve_literal()) co_return false;
   if (!addresses_.empty()) co_return true;
 
@@ -209,7 +210,8 @@ asio::awaitable<bool> Session::resolve(Resolver& resolver) {
 
 // The PROXY header is a part of connecting: without it nobody speaks SMTP at the other end.
 asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant limit) {
-  auto connecting = connect(transport_, peer, source_, limit);
+  const auto source = source_address();
+  auto connecting = connect(transport_, peer, source, limit);
   ConnectOutcome outcome = co_await std::move(connecting);
   if (outcome.reason != Reason::None || plan_.proxy == ProxyHeader::None) co_return outcome;
   const std::string header =
