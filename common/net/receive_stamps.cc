@@ -13,7 +13,28 @@
 namespace smtpprobe {
 namespace {
 
-std::optional<Instant> arrival_of(msghdr& message, Instant now) {
+struct BothClocks {
+  timespec wall{};
+  Instant steady;
+};
+
+// One moment on both clocks. Whoever stops us between the two readings would move the arrival by as
+// much, so that a slow pair is read again.
+std::optional<BothClocks> read_both_clocks() {
+  constexpr int kTries = 3;
+  constexpr std::chrono::microseconds kClose{50};
+  BothClocks read;
+  Instant before = std::chrono::steady_clock::now();
+  for (int tries = 0; tries < kTries; ++tries) {
+    if (::clock_gettime(CLOCK_REALTIME, &read.wall) != 0) return std::nullopt;
+    read.steady = std::chrono::steady_clock::now();
+    if (read.steady - before <= kClose) break;
+    before = read.steady;
+  }
+  return read;
+}
+
+std::optional<Instant> arrival_of(msghdr& message) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPING ||
@@ -22,10 +43,11 @@ std::optional<Instant> arrival_of(msghdr& message, Instant now) {
     scm_timestamping stamps;
     std::memcpy(&stamps, CMSG_DATA(part), sizeof stamps);
     const timespec& stamp = stamps.ts[0];  // the software one
-    timespec wall{};
-    if (stamp.tv_sec == 0 || ::clock_gettime(CLOCK_REALTIME, &wall) != 0) break;
-    return now - (std::chrono::seconds(wall.tv_sec - stamp.tv_sec) +
-                  std::chrono::nanoseconds(wall.tv_nsec - stamp.tv_nsec));
+    if (stamp.tv_sec == 0) break;
+    const auto now = read_both_clocks();
+    if (!now) break;
+    return now->steady - (std::chrono::seconds(now->wall.tv_sec - stamp.tv_sec) +
+                          std::chrono::nanoseconds(now->wall.tv_nsec - stamp.tv_nsec));
   }
   return std::nullopt;
 }
@@ -56,7 +78,7 @@ ssize_t receive_stamped(int fd, std::span<char> buffer, std::optional<Instant>& 
   } while (got < 0 && errno == EINTR);
   if (got < 0) return got;
   if (from != nullptr) *from_size = message.msg_namelen;
-  arrival = arrival_of(message, std::chrono::steady_clock::now());
+  arrival = arrival_of(message);
   return got;
 }
 
