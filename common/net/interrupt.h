@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace smtpprobe {
 
@@ -18,7 +19,7 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   // stays until close(). There is one for each probe in flight: it is small.
   Interrupt(boost::asio::io_context::executor_type executor,
             boost::asio::cancellation_signal& signal)
-      : executor_(executor), signal_(&signal) {}
+      : executor_(std::move(executor)), signal_(&signal) {}
 
   // From any thread. Of several requests for an attempt the first counts. Without `attempt` the
   // operation ends for good.
