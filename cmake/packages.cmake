@@ -79,6 +79,7 @@ set(CPACK_DEBIAN_EXPORTER_PACKAGE_CONTROL_EXTRA ${made}/exporter/conffiles
   ${debian}/postinst ${debian}/prerm ${debian}/postrm)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/web-config.example.yml
   ${PROJECT_SOURCE_DIR}/deploy/smtp-probe.yml ${PROJECT_SOURCE_DIR}/deploy/smtp_probe_exporter.default
+  ${PROJECT_SOURCE_DIR}/deploy/smtp_probe_exporter.socket
   DESTINATION share/doc/smtp-probe-exporter/examples COMPONENT exporter EXCLUDE_FROM_ALL)
 smtpprobe_documents(exporter smtp-probe-exporter)
 

@@ -38,8 +38,10 @@ std::string heading(const ProbeRecord& record) {
   for (const std::string_view note : note_names(record.result.notes))
     out += fmt::format("note {}\n", note);
   if (record.result.waited > Duration::zero())
-    out += fmt::format("waited {}s for its turn at this address\n",
-                       fixed_seconds(record.result.waited, 6));
+    out += fmt::format("waited {}s for other probes\n", fixed_seconds(record.result.waited, 6));
+  if (record.result.interruptions > 0)
+    out += fmt::format("interrupted for other clients and begun again: {}\n",
+                       record.result.interruptions);
   return out;
 }
 

@@ -91,6 +91,10 @@ void EventLoops::run() {
   threads_.clear();
 }
 
+void EventLoops::destroy_waiting() {
+  for (const auto& loop : loops_) loop->destroy_waiting();
+}
+
 void EventLoops::stop() {
   for (const auto& loop : loops_) loop->stop();
 }

@@ -20,6 +20,15 @@
 
 namespace smtpprobe {
 
+// An io_context or thread_pool of Asio that can destroy what waits on it before its own end.
+template <typename Asio>
+class Ending : public Asio {
+ public:
+  using Asio::Asio;
+  // Destroys handlers and suspended coroutines; nothing runs any more. Not while a thread runs it.
+  void destroy_waiting() { this->shutdown(); }
+};
+
 class EventLoop {
  public:
   EventLoop(std::size_t index, const HistoryLimits& history, Histogram& lag);
@@ -54,12 +63,14 @@ class EventLoop {
   // Until stop(). What a handler throws ends that handler alone and is logged.
   void run();
   void stop() { context_.stop(); }
+  // What is suspended refers to parts of the service, and has to go before them. After run().
+  void destroy_waiting() { context_.destroy_waiting(); }
 
  private:
   void watch_lag();
 
   std::size_t index_;
-  boost::asio::io_context context_;
+  Ending<boost::asio::io_context> context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   CaresResolver resolver_;
   Pace starts_;
@@ -85,6 +96,7 @@ class EventLoops {
 
   void run();
   void stop();
+  void destroy_waiting();
 
  private:
   std::vector<std::unique_ptr<EventLoop>> loops_;

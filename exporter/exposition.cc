@@ -61,14 +61,18 @@ void append(std::string& out, double number) {
 }
 
 void append_escaped(std::string& out, std::string_view value) {
-  for (const char character : value) {
-    if (character == '\n') {
-      out += "\\n";
-      continue;
-    }
-    if (character == '\\' || character == '"') out += '\\';
-    out += character;
+  std::size_t begin = 0;  // of what is not in `out` yet
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char character = value[i];
+    if (character != '\n' && character != '\\' && character != '"') continue;
+    out.append(value, begin, i - begin);
+    out += '\\';
+    begin = i;
+    if (character != '\n') continue;
+    out += 'n';
+    ++begin;
   }
+  out.append(value, begin);
 }
 
 // `bound` is that of a histogram's bucket.

@@ -2,10 +2,18 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
+
+#include "exporter/plan_bytes.h"
 
 namespace smtpprobe {
 namespace {
+
+// A record of this size is kept whole, whatever the limit is.
+constexpr std::size_t kAlwaysKept = std::size_t{64} * 1024;
 
 std::size_t bytes_of(const std::vector<std::string>& texts) {
   std::size_t bytes = 0;
@@ -22,6 +30,35 @@ std::size_t bytes_of(const std::vector<Certificate>& chain) {
   return bytes;
 }
 
+std::size_t bytes_of(const Failure& failure) {
+  return failure.detail.size() + (failure.reply ? bytes_of(failure.reply->lines) : 0);
+}
+
+void shorten(std::optional<Reply>& reply) {
+  constexpr std::size_t kLines = 2;
+  constexpr std::size_t kBytes = 200;
+  if (!reply) return;
+  reply->lines.resize(std::min(reply->lines.size(), kLines));
+  for (std::string& line : reply->lines) line = line.substr(0, kBytes);
+}
+
+// What says how it ended, without what makes it large: a hostile server's texts.
+History::Record short_copy_of(const ProbeRecord& record) {
+  auto copy = std::make_shared<ProbeRecord>(record);
+  ProbeResult& result = copy->result;
+  result.transcript = {{TranscriptLine::Who::Probe, result.began,
+                        "not kept, for this probe alone is larger than the history may be"}};
+  for (StepRecord& step : result.steps) shorten(step.reply);
+  if (result.failure) shorten(result.failure->reply);
+  for (Failure& deviation : result.deviations) shorten(deviation.reply);
+  result.extensions.reset();
+  if (result.tls) {
+    result.tls->verified_chain.clear();
+    result.tls->chain.resize(std::min<std::size_t>(result.tls->chain.size(), 1));
+  }
+  return copy;
+}
+
 std::size_t bytes_of(const ProbeResult& result) {
   std::size_t bytes = sizeof result;
   for (const StepRecord& step : result.steps)
@@ -29,7 +66,9 @@ std::size_t bytes_of(const ProbeResult& result) {
   for (const TranscriptLine& line : result.transcript) bytes += sizeof line + line.text.size();
   for (const AddressAttempt& attempt : result.failed_attempts)
     bytes += sizeof attempt + attempt.detail.size();
-  if (result.failure && result.failure->reply) bytes += bytes_of(result.failure->reply->lines);
+  if (result.failure) bytes += bytes_of(*result.failure);
+  for (const Failure& deviation : result.deviations)
+    bytes += sizeof deviation + bytes_of(deviation);
   if (result.extensions) {
     for (const Extension& one : result.extensions->all())
       bytes += sizeof one + one.keyword.size() + one.parameter.size();
@@ -49,8 +88,7 @@ History::Record copy_of(const ProbeRecord& record) {
 std::size_t bytes_of(const ProbeRecord& record) {
   std::size_t bytes = sizeof record + record.target.size() + record.module.size();
   if (record.plan) {
-    bytes += sizeof *record.plan;
-    if (record.plan->message) bytes += record.plan->message->body.size();
+    bytes += bytes_of(*record.plan);
   }
   for (const Finding& finding : record.verdict.findings)
     bytes += sizeof finding + finding.text.size();
@@ -59,7 +97,11 @@ std::size_t bytes_of(const ProbeRecord& record) {
 
 void History::add(Record record) {
   if (limits_.probes == 0) return;
-  const std::size_t bytes = bytes_of(*record);
+  std::size_t bytes = bytes_of(*record);
+  if (bytes > std::max(limits_.bytes, kAlwaysKept)) {
+    record = short_copy_of(*record);
+    bytes = bytes_of(*record);
+  }
   recent_.push_back({std::move(record), bytes});
   bytes_ += bytes;
   while (recent_.size() > limits_.probes) push_out();

@@ -1,8 +1,8 @@
 #include "exporter/http_door.h"
 
-#include <poll.h>
-
 #include <chrono>
+
+#include "exporter/client_end.h"
 
 namespace smtpprobe {
 namespace {
@@ -11,14 +11,17 @@ using boost::system::error_code;
 
 constexpr auto kSweep = std::chrono::seconds(1);
 
-bool has_ended(HttpConnection& connection) {
-  pollfd end{connection.socket.native_handle(), POLLRDHUP, 0};
-  return ::poll(&end, 1, 0) == 1;
-}
-
 void close(HttpConnection& connection) {
   error_code ignored;
   connection.socket.close(ignored);
+}
+
+// One that owes us the rest of a request is answered with 408 first.
+void end_late_one(HttpConnection& connection) {
+  if (!connection.receiving || connection.late) return close(connection);
+  connection.late = true;
+  error_code ignored;
+  connection.socket.cancel(ignored);
 }
 
 }  // namespace
@@ -36,9 +39,8 @@ void HttpDoor::close_late_ones() {
   const Instant now = std::chrono::steady_clock::now();
   for (const auto* list : {&idle_, &busy_}) {
     for (HttpConnection* one : *list) {
-      if (one->expires <= now) close(*one);
-      if (one->handling && one->spoke_early && has_ended(*one))
-        one->hang_up.emit(boost::asio::cancellation_type::terminal);
+      if (one->expires <= now) end_late_one(*one);
+      if (one->handling && one->spoke_early) look_for_end(*one);
     }
   }
 }

@@ -8,11 +8,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <utility>
 
 #include "common/smtp/time.h"
+#include "exporter/client_id.h"
 #include "exporter/event_loop.h"
 
 namespace smtpprobe {
@@ -32,16 +34,27 @@ struct Counted {
 struct HttpConnection {
   HttpConnection(EventLoop& its_loop, boost::asio::ip::tcp::socket accepted,
                  std::shared_ptr<std::atomic<int>> open)
-      : loop(its_loop), socket(std::move(accepted)), counted(std::move(open)) {}
+      : loop(its_loop),
+        socket(std::move(accepted)),
+        counted(std::move(open)),
+        client(client_id_of(socket)) {}
 
   EventLoop& loop;
   boost::asio::ip::tcp::socket socket;
   Counted counted;  // among those of its loop
+  std::uint64_t client;
   boost::asio::cancellation_signal hang_up;
   Instant expires{};
+  bool gone = false;  // the client, as hang_up said
   bool idle = false;
+  bool tls = false;
+  bool receiving = false;  // a request that has begun: too late, it is answered with 408
+  bool late = false;
   bool handling = false;
   bool spoke_early = false;  // while its request was handled
+  // See client_end.h; of one request.
+  bool half_closed = false;
+  std::size_t answer_bytes_sent = 0;
   std::list<HttpConnection*>::iterator place;
 };
 

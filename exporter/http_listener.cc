@@ -1,6 +1,7 @@
 #include "exporter/http_listener.h"
 
 #include <netdb.h>
+#include <sys/socket.h>
 
 #include <boost/asio/ip/v6_only.hpp>
 #include <cstring>
@@ -55,6 +56,24 @@ std::string bound_address(const tcp::acceptor& listener) {
   const std::string address = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
          std::to_string(endpoint.port());
+}
+
+Result<tcp::acceptor> adopt_listener(asio::io_context& context, int descriptor) {
+  const std::string name = "descriptor " + std::to_string(descriptor);
+  const auto option = [descriptor](int which) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(descriptor, SOL_SOCKET, which, &value, &size) == 0 ? value : -1;
+  };
+  const int family = option(SO_DOMAIN);
+  if ((family != AF_INET && family != AF_INET6) || option(SO_TYPE) != SOCK_STREAM)
+    return error(name + ": wanted a TCP socket (ListenStream=)");
+  if (option(SO_ACCEPTCONN) != 1) return error(name + ": wanted one that listens (Accept=no)");
+  tcp::acceptor acceptor(context);
+  error_code failure;
+  acceptor.assign(family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, failure);
+  if (failure) return error(name + ": " + failure.message());
+  return acceptor;
 }
 
 Result<tcp::acceptor> open_listener(asio::io_context& context, const ListenAddress& address) {

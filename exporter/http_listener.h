@@ -15,6 +15,10 @@ namespace smtpprobe {
 Result<boost::asio::ip::tcp::acceptor> open_listener(boost::asio::io_context& context,
                                                      const ListenAddress& address);
 
+// The same of a socket that a service manager passed. The error says what it is instead.
+Result<boost::asio::ip::tcp::acceptor> adopt_listener(boost::asio::io_context& context,
+                                                      int descriptor);
+
 // "127.0.0.1:9725", "[::]:9725"
 std::string bound_address(const boost::asio::ip::tcp::acceptor& listener);
 

@@ -2,12 +2,23 @@
 // http_server.cc knows Beast. RFC 9110.
 #pragma once
 
+#include <boost/asio/cancellation_signal.hpp>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace smtpprobe {
+
+// Who sent a request.
+struct HttpClient {
+  std::uint64_t id = 0;  // of its address, see client_id.h
+  // Ends the handling of the request; it outlives that. Null: nothing can.
+  boost::asio::cancellation_signal* cancel = nullptr;
+  // Whether the client has hung up; of the same lifetime. Null: not known.
+  const bool* gone = nullptr;
+};
 
 struct HttpRequest {
   std::string method;  // "GET", as it came
@@ -17,6 +28,7 @@ struct HttpRequest {
   std::string authorization;    // Authorization
   std::string accept_encoding;  // Accept-Encoding
   bool wants_html = false;      // Accept names text/html, as browsers' does
+  HttpClient client;
 };
 
 inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";

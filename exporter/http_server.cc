@@ -1,7 +1,5 @@
 #include "exporter/http_server.h"
 
-#include <sys/socket.h>
-
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -12,14 +10,18 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/read_size.hpp>
 #include <boost/beast/http.hpp>
-#include <cerrno>
 #include <ctime>
 #include <optional>
 #include <utility>
 
+#include "exporter/client_end.h"
 #include "exporter/elsewhere.h"
+#include "exporter/http_framing.h"
 #include "exporter/http_listener.h"
 #include "exporter/log.h"
 
@@ -34,28 +36,16 @@ namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr auto kPauseWhenShort = std::chrono::milliseconds(100);  // of descriptors
+constexpr std::size_t kReadBytes = 64UL * 1024;  // at the most, by the buffer's limit
 constexpr std::size_t kWorthCompressing = 1024;
 // What a client still says behind an answer that ends the connection is read, or the reset would
 // take the answer with it.
 constexpr std::size_t kLingerBytes = 1024UL * 1024;
 constexpr auto kLingerTime = std::chrono::seconds(2);
-constexpr int kMaxHashing = 64;  // requests that wait for a hash, each some 0.1 s
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-using Parser = http::request_parser<http::string_body>;
 using Response = http::response<http::string_body>;
-
-HttpRequest plain(const Parser::value_type& message) {
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
-  request.scrape_timeout = std::string(message["X-Prometheus-Scrape-Timeout-Seconds"]);
-  request.authorization = std::string(message[http::field::authorization]);
-  request.accept_encoding = std::string(message[http::field::accept_encoding]);
-  request.wants_html = message[http::field::accept].find("text/html") != std::string_view::npos;
-  return request;
-}
 
 // RFC 9110 s6.6.1. Made once a second.
 std::string_view http_date() {
@@ -71,32 +61,25 @@ std::string_view http_date() {
   return text.data();
 }
 
-// What Beast lets pass. A body that we cannot find the end of would be the next request.
-std::optional<HttpResponse> fault_of(const Parser& parser) {
-  const auto& message = parser.get();
-  if (message.count(http::field::transfer_encoding) > 0 && !parser.chunked())
-    return plain_response(400, "Transfer-Encoding: chunked alone is understood");
-  for (const char* name : {"X-Prometheus-Scrape-Timeout-Seconds", "Authorization", "Host"})
-    if (message.count(name) > 1) return plain_response(400, std::string(name) + " is there twice");
-  // RFC 9112 section 3.2.
-  if (message.version() == 11 && message.count(http::field::host) == 0)
-    return plain_response(400, "Host is missing");
-  return std::nullopt;
+// All of it, or the header alone.
+std::string text_of(http::response_serializer<http::string_body>& serializer, bool head) {
+  std::string text;
+  error_code failure;
+  serializer.split(head);
+  while (!failure && !(head ? serializer.is_header_done() : serializer.is_done())) {
+    serializer.next(failure, [&text, &serializer](error_code&, const auto& buffers) {
+      text += beast::buffers_to_string(buffers);
+      serializer.consume(beast::buffer_bytes(buffers));
+    });
+  }
+  return text;
 }
 
-// What is wrong with a request that could not be read; nullopt when there is nobody to tell.
-std::optional<HttpResponse> refusal_of(const error_code& failure) {
-  if (failure == http::error::end_of_stream || failure == http::error::partial_message)
-    return std::nullopt;
-  if (failure == http::error::header_limit || failure == http::error::buffer_overflow)
-    return plain_response(431, "the request's header is too large");
-  if (failure == http::error::body_limit)
-    return plain_response(413, "the request's body is too large");
-  if (failure == http::error::bad_version)
-    return plain_response(505, "wanted version 1.0 or 1.1 of HTTP");
-  if (failure.category() == http::make_error_code(http::error::bad_method).category())
-    return plain_response(400, "not a request: " + failure.message());
-  return std::nullopt;
+HttpResponse busy_response(const WebState& state) {
+  HttpResponse busy = plain_response(503, "too many passwords are being checked");
+  busy.headers.emplace_back("Retry-After", "1");
+  add_web_headers(state, busy);
+  return busy;
 }
 
 }  // namespace
@@ -129,61 +112,98 @@ class HttpServer::Session {
     bool keep_alive = false;
   };
 
-  // nullopt: none came, or it was refused.
-  asio::awaitable<std::optional<Incoming>> next_request() {
-    Parser parser;
+  // Into `incoming`, which is new: while a probe lasts there is no room for a second one. False:
+  // none came, or it was refused.
+  asio::awaitable<bool> next_request(Incoming& incoming) {
+    HttpParser parser;
     parser.header_limit(static_cast<std::uint32_t>(server_.limits_.header_bytes));
     parser.body_limit(server_.limits_.body_bytes);
-    parser.eager(true);
-    auto reading = read(parser);
-    const error_code failure = co_await std::move(reading);
-    std::optional<HttpResponse> refusal = failure ? refusal_of(failure) : fault_of(parser);
-    if (!failure && !refusal)
-      co_return Incoming{plain(parser.get()), parser.get().version(), parser.get().keep_alive()};
-    if (!refusal) co_return std::nullopt;
-    add_web_headers(*server_.access_.state(now()), *refusal);
+    auto reading = read(parser, true);
+    error_code failure = co_await std::move(reading);
+    std::optional<HttpResponse> refusal = failure ? refusal_of(failure) : fault_of_framing(parser);
+    if (!failure && !refusal) {
+      std::optional<HttpResponse> fault = fault_of_fields(parser);
+      incoming = {request_of(parser), parser.get().version(), parser.get().keep_alive()};
+      if (!parser.is_done()) {
+        auto rest = read_body(parser);
+        failure = co_await std::move(rest);
+        if (failure) refusal = refusal_of(failure);
+      }
+      if (!failure) refusal = std::move(fault);
+    }
+    connection_->receiving = false;
+    if (!failure && !refusal) co_return true;
+    if (!refusal) co_return false;
+    add_web_headers(*server_.access_.state(), *refusal);
     auto writing = write(std::move(*refusal), 11, false, false, false);
     co_await std::move(writing);
     auto lingering = linger();
     co_await std::move(lingering);
-    co_return std::nullopt;
+    co_return false;
   }
 
   // Whether another request may come.
   asio::awaitable<bool> answer_one() {
-    auto waiting = next_request();
-    const std::optional<Incoming> incoming = co_await std::move(waiting);
-    if (!incoming) co_return false;
+    Incoming incoming;
+    auto waiting = next_request(incoming);
+    const bool came = co_await std::move(waiting);
+    if (!came) co_return false;
     // A probe may last for minutes; what the next request needs is for the next request.
     if (buffer_.size() == 0) buffer_.shrink_to_fit();
     const Counted answering(server_.answering_);
-    auto handling = handle(incoming->request);
+    incoming.request.client = {connection_->client, &connection_->hang_up, &connection_->gone};
+    auto handling = handle(incoming.request);
     HttpResponse response = co_await std::move(handling);
-    const bool stay = incoming->keep_alive && !server_.draining_.load(std::memory_order_relaxed);
-    auto writing = write(std::move(response), incoming->version, incoming->request.method == "HEAD",
-                         accepts_gzip(incoming->request.accept_encoding), stay);
+    const bool stay = incoming.keep_alive && !server_.draining_.load(std::memory_order_relaxed);
+    auto writing = write(std::move(response), incoming.version, incoming.request.method == "HEAD",
+                         accepts_gzip(incoming.request.accept_encoding), stay);
     co_return co_await std::move(writing) && stay;
   }
 
-  asio::awaitable<error_code> read(Parser& parser) {
-    bool begun = !connection_->idle;
-    if (!begun && buffer_.size() > 0) {  // it came with the one before
-      allow(server_.limits_.request_time);
-      begun = true;
-    }
-    while (!parser.is_done()) {
-      auto reading = http::async_read_some(stream_, buffer_, parser, kTuple);
+  // The header, or what follows it. Not Beast's async_read_some(), which does not return before the
+  // header is whole: the time of a request begins with its first byte.
+  asio::awaitable<error_code> read(HttpParser& parser, bool header) {
+    // Only then does the parser stop at the end of the header.
+    parser.eager(!header);
+    while (true) {
+      if (buffer_.size() > 0) {
+        if (!connection_->receiving && connection_->idle) allow(server_.limits_.request_time);
+        connection_->receiving = true;
+        error_code failure;
+        const std::size_t used = parser.put(buffer_.data(), failure);
+        buffer_.consume(used);
+        if (failure && failure != http::error::need_more) co_return failure;
+        if (header ? parser.is_header_done() : parser.is_done()) co_return error_code();
+        if (!failure && used > 0) continue;
+      }
+      const std::size_t room = beast::read_size(buffer_, kReadBytes);
+      if (room == 0) co_return http::error::buffer_overflow;
+      auto reading = stream_.async_read_some(buffer_.prepare(room), kTuple);
       const auto [failure, bytes] = co_await std::move(reading);
+      if (failure && connection_->late) co_return asio::error::timed_out;
       if (failure) co_return failure;
-      if (!begun) allow(server_.limits_.request_time);
-      begun = true;
+      buffer_.commit(bytes);
     }
-    co_return error_code();
+  }
+
+  asio::awaitable<error_code> read_body(HttpParser& parser) {
+    // A client that has sent a part already is not waiting.
+    if (buffer_.size() == 0 && expects_continue(parser)) {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      auto writing = asio::async_write(stream_, asio::buffer(kContinue), kTuple);
+      const auto [failure, bytes] = co_await std::move(writing);
+      if (failure) co_return failure;
+    }
+    auto reading = read(parser, false);
+    co_return co_await std::move(reading);
   }
 
   asio::awaitable<HttpResponse> handle(const HttpRequest& request) {
     connection_->expires = Instant::max();
-    watch_for_hang_up();
+    connection_->handling = true;
+    connection_->spoke_early = false;
+    connection_->half_closed = false;
+    watch_for_end(connection_);
     auto asking = server_.guarded(connection_->loop, request);
     HttpResponse response = co_await std::move(asking);
     connection_->handling = false;
@@ -192,33 +212,13 @@ class HttpServer::Session {
     co_return response;
   }
 
-  // Between a request and its answer a client has nothing to say but that it has gone.
-  void watch_for_hang_up() {
-    connection_->handling = true;
-    connection_->spoke_early = false;
-    connection_->socket.async_wait(
-        tcp::socket::wait_read, [connection = connection_](const error_code& failure) {
-          if (failure || !connection->handling) return;
-          char byte = 0;
-          const auto got =
-              ::recv(connection->socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-          // In TLS the end is announced by an alert; the next request, early, is neither.
-          constexpr char kAlertRecord = 0x15;
-          constexpr bool kTls = !std::is_same_v<Stream, tcp::socket>;
-          const bool gone = got == 0 || (got < 0 && errno != EAGAIN) ||
-                            (kTls && got == 1 && byte == kAlertRecord);
-          if (gone) connection->hang_up.emit(asio::cancellation_type::terminal);
-          // Behind the bytes there may be an end, now or later; in TLS 1.3 they are its alert.
-          connection->spoke_early = !gone;
-        });
-  }
-
   asio::awaitable<bool> write(HttpResponse response, unsigned version, bool head, bool gzip,
                               bool keep) {
     connection_->expires = now() + server_.limits_.response_time;
     Response message(static_cast<http::status>(response.status), version);
     message.set(http::field::date, http_date());
     message.set(http::field::content_type, response.content_type);
+    message.set("X-Content-Type-Options", "nosniff");
     for (const auto& [name, value] : response.headers) message.set(name, value);
     message.keep_alive(keep);
     const bool compress = response.body.size() >= kWorthCompressing;
@@ -233,6 +233,13 @@ class HttpServer::Session {
     message.content_length(response.body.size());
     if (!head) message.body() = std::move(response.body);
     http::response_serializer<http::string_body> serializer(message);
+    if (const std::size_t sent = std::exchange(connection_->answer_bytes_sent, 0); sent > 0) {
+      const std::string text = text_of(serializer, head);
+      const auto rest = asio::buffer(text) + sent;
+      auto writing = asio::async_write(stream_, rest, kTuple);
+      const auto [failure, bytes] = co_await std::move(writing);
+      co_return !failure;
+    }
     if (head) {
       auto writing = http::async_write_header(stream_, serializer, kTuple);
       const auto [failure, bytes] = co_await std::move(writing);
@@ -266,7 +273,7 @@ HttpServer::HttpServer(EventLoops& loops, asio::thread_pool& workers, asio::thre
                        const HttpLimits& limits, WebAccess& access, HttpHandler handler)
     : loops_(loops),
       workers_(workers),
-      hashers_(hashers),
+      logins_(hashers),
       limits_(limits),
       access_(access),
       handler_(std::move(handler)) {
@@ -284,8 +291,18 @@ Result<std::string> HttpServer::listen(const ListenAddress& address) {
   Result<tcp::acceptor> opened = open_listener(loops_[0].context(), address);
   if (!opened)
     return error(address.host + ":" + std::to_string(address.port) + ": " + opened.error().text);
-  std::string bound = bound_address(*opened);
-  asio::co_spawn(loops_[0].context(), accept(std::move(*opened)), asio::detached);
+  return accept_on(std::move(*opened));
+}
+
+Result<std::string> HttpServer::listen_on(int descriptor) {
+  Result<tcp::acceptor> adopted = adopt_listener(loops_[0].context(), descriptor);
+  if (!adopted) return Unexpected(adopted.error());
+  return accept_on(std::move(*adopted));
+}
+
+std::string HttpServer::accept_on(tcp::acceptor acceptor) {
+  std::string bound = bound_address(acceptor);
+  asio::co_spawn(loops_[0].context(), accept(std::move(acceptor)), asio::detached);
   return bound;
 }
 
@@ -296,7 +313,9 @@ asio::awaitable<void> HttpServer::accept(tcp::acceptor acceptor) {
     auto [failure, socket] = co_await std::move(accepting);
     if (failure == asio::error::operation_aborted) co_return;
     if (failure) {
-      log(LogLevel::Warn, "cannot accept a connection", {{"why", failure.message()}});
+      log_limited(LogKind::Request, LogLevel::Warn, 0,
+                  {"cannot accept a connection", {}, failure.message()},
+                  {{"why", failure.message()}});
       asio::steady_timer pause(loops_[0].context(), kPauseWhenShort);
       auto waiting = pause.async_wait(kTuple);
       co_await std::move(waiting);
@@ -342,7 +361,7 @@ asio::awaitable<void> HttpServer::serve(std::shared_ptr<HttpConnection> connecti
   error_code ignored;
   connection->socket.set_option(tcp::no_delay(true), ignored);
   try {
-    const std::shared_ptr<SSL_CTX> context = access_.state(now())->tls;
+    const std::shared_ptr<SSL_CTX> context = access_.state()->tls;
     if (context) {
       auto running = serve_tls(connection, context);
       co_await std::move(running);
@@ -353,9 +372,11 @@ asio::awaitable<void> HttpServer::serve(std::shared_ptr<HttpConnection> connecti
     }
   } catch (const boost::system::system_error& ended) {
     if (ended.code() != asio::error::operation_aborted)
-      log(LogLevel::Error, "internal error", {{"what", ended.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, 0, {"internal error", {}, ended.what()},
+                  {{"what", ended.what()}});
   } catch (const std::exception& fault) {
-    log(LogLevel::Error, "internal error", {{"what", fault.what()}});
+    log_limited(LogKind::Request, LogLevel::Error, 0, {"internal error", {}, fault.what()},
+                {{"what", fault.what()}});
   }
 }
 
@@ -367,9 +388,12 @@ asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> conn
   auto greeting = stream.async_handshake(asio::ssl::stream_base::server, kTuple);
   const auto [failure] = co_await std::move(greeting);
   if (failure) {
-    log(LogLevel::Debug, "TLS handshake of a client failed", {{"why", failure.message()}});
+    log_limited(LogKind::Request, LogLevel::Debug, 0,
+                {"TLS handshake of a client failed", {}, failure.message()},
+                {{"why", failure.message()}});
     co_return;
   }
+  connection->tls = true;
   Session<asio::ssl::stream<tcp::socket&>> served(*this, connection, stream);
   auto running = served.run();
   co_await std::move(running);
@@ -378,20 +402,16 @@ asio::awaitable<void> HttpServer::serve_tls(std::shared_ptr<HttpConnection> conn
   co_await std::move(leaving);
 }
 
-// What the web configuration has to say, before and behind the handler.
+// What the web configuration has to say, before and behind the handler. Its frame stays as long as
+// the probe.
 asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpRequest& request) {
-  const std::shared_ptr<const WebState> state = access_.state(now());
+  const std::shared_ptr<const WebState> state = access_.state();
   if (!may_proceed(*state, now())) co_return rate_limited_response();
   AuthDecision decision = access_.decide(*state, request.authorization);
   if (decision == AuthDecision::Hashing) {
-    auto looking = knows_password(state, request.authorization);
+    auto looking = knows_password(loop, state, request);
     const std::optional<bool> known = co_await std::move(looking);
-    if (!known) {
-      HttpResponse busy = plain_response(503, "too many passwords are being checked");
-      busy.headers.emplace_back("Retry-After", "1");
-      add_web_headers(*state, busy);
-      co_return busy;
-    }
+    if (!known) co_return busy_response(*state);
     decision = *known ? AuthDecision::Allowed : AuthDecision::Denied;
   }
   HttpResponse response = unauthorized_response();
@@ -401,10 +421,12 @@ asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpReq
       response = co_await std::move(handling);
     } catch (const boost::system::system_error& ended) {
       if (ended.code() == asio::error::operation_aborted) throw;
-      log(LogLevel::Error, "internal error", {{"what", ended.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, request.client.id,
+                  {"internal error", {}, ended.what()}, {{"what", ended.what()}});
       response = plain_response(500, "internal error");
     } catch (const std::exception& fault) {
-      log(LogLevel::Error, "internal error", {{"what", fault.what()}});
+      log_limited(LogKind::Request, LogLevel::Error, request.client.id,
+                  {"internal error", {}, fault.what()}, {{"what", fault.what()}});
       response = plain_response(500, "internal error");
     }
   }
@@ -414,15 +436,12 @@ asio::awaitable<HttpResponse> HttpServer::guarded(EventLoop& loop, const HttpReq
 
 // A hash takes as long as hundreds of probes: not on a loop, and not without a bound.
 asio::awaitable<std::optional<bool>> HttpServer::knows_password(
-    std::shared_ptr<const WebState> state, const std::string& authorization) {
-  const Counted counted(hashing_);
-  if (counted.number > kMaxHashing) co_return std::nullopt;
-  const auto look = [](WebAccess* access, std::shared_ptr<const WebState> in_force,
-                       std::string said) -> asio::awaitable<bool> {
-    co_return access->check_slowly(*in_force, said);
+    EventLoop& loop, std::shared_ptr<const WebState> state, const HttpRequest& request) {
+  std::function<bool()> look = [access = &access_, in_force = std::move(state),
+                                said = request.authorization] {
+    return access->check_slowly(*in_force, said);
   };
-  auto looking =
-      asio::co_spawn(hashers_, look(&access_, std::move(state), authorization), elsewhere());
+  auto looking = logins_.check(loop.context(), request.client.id, std::move(look));
   co_return co_await std::move(looking);
 }
 

@@ -19,6 +19,7 @@
 #include "exporter/event_loop.h"
 #include "exporter/http_door.h"
 #include "exporter/http_message.h"
+#include "exporter/login_queue.h"
 #include "exporter/options.h"
 #include "exporter/web_access.h"
 
@@ -52,6 +53,8 @@ class HttpServer {
 
   // Gives what it is bound to: "[::]:9725". Before run(); the error names the address.
   Result<std::string> listen(const ListenAddress& address);
+  // The same with a socket that listens already, which becomes ours.
+  Result<std::string> listen_on(int descriptor);
 
   // From any thread: from now on each connection closes behind its answer.
   void drain();
@@ -62,25 +65,26 @@ class HttpServer {
   template <typename Stream>
   class Session;
 
+  std::string accept_on(boost::asio::ip::tcp::acceptor acceptor);
   boost::asio::awaitable<void> accept(boost::asio::ip::tcp::acceptor acceptor);
   boost::asio::awaitable<void> prepare_for(EventLoop& loop, int connections);
   boost::asio::awaitable<void> serve(std::shared_ptr<HttpConnection> connection);
   boost::asio::awaitable<void> serve_tls(std::shared_ptr<HttpConnection> connection,
                                          std::shared_ptr<SSL_CTX> context);
   boost::asio::awaitable<HttpResponse> guarded(EventLoop& loop, const HttpRequest& request);
-  // nullopt: too many wait to be looked at.
-  boost::asio::awaitable<std::optional<bool>> knows_password(std::shared_ptr<const WebState> state,
-                                                             const std::string& authorization);
+  // nullopt: too many wait, or for too long.
+  boost::asio::awaitable<std::optional<bool>> knows_password(EventLoop& loop,
+                                                             std::shared_ptr<const WebState> state,
+                                                             const HttpRequest& request);
 
   EventLoops& loops_;
   boost::asio::thread_pool& workers_;
-  boost::asio::thread_pool& hashers_;
+  LoginQueue logins_;
   HttpLimits limits_;
   WebAccess& access_;
   HttpHandler handler_;
   std::atomic<bool> draining_{false};
   // Shared with what is on the loops, which may outlive the server there.
-  std::shared_ptr<std::atomic<int>> hashing_ = std::make_shared<std::atomic<int>>(0);
   std::shared_ptr<std::atomic<int>> answering_ = std::make_shared<std::atomic<int>>(0);
   std::vector<std::shared_ptr<HttpDoor>> doors_;         // one a loop
   std::vector<std::shared_ptr<std::atomic<int>>> open_;  // connections, by loop

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <memory>
@@ -181,10 +182,23 @@ std::unique_ptr<Log>& the_log() {
   return log;
 }
 
+struct Limits {
+  LogLimiter& of(LogKind kind) { return kinds[static_cast<std::size_t>(kind)]; }
+
+  std::mutex mutex;
+  std::array<LogLimiter, 2> kinds;
+};
+
+// Null: nothing is limited. Never destroyed, like the log.
+std::unique_ptr<Limits>& the_limits() {
+  static auto& limits = *new std::unique_ptr<Limits>();
+  return limits;
+}
+
 }  // namespace
 
 std::string log_line(LogFormat format, system_clock::time_point when, LogLevel level,
-                     std::string_view message, std::initializer_list<LogField> fields) {
+                     std::string_view message, std::span<const LogField> fields) {
   if (format == LogFormat::Json) {
     nlohmann::ordered_json object;
     object["ts"] = timestamp(when);
@@ -210,12 +224,55 @@ void set_up_log(LogLevel level, LogFormat format) {
 bool log_enabled(LogLevel level) { return the_log()->logger.should_log(spdlog_level(level)); }
 
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  log(level, message, std::span<const LogField>(fields.begin(), fields.size()));
+}
+
+void log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!log_enabled(level)) return;
   Log& log = *the_log();
   const auto now = system_clock::now();
   const std::string line = log_line(log.format, now, level, message, fields);
   log.logger.log(now, spdlog::source_loc{}, spdlog_level(level),
                  spdlog::string_view_t(line.data(), line.size()));
+}
+
+void limit_log() { the_limits() = std::make_unique<Limits>(); }
+
+void log_limited(LogKind kind, LogLevel level, std::uint64_t client, LogTopic topic,
+                 std::vector<LogField> fields) {
+  if (!log_enabled(level)) return;
+  const std::string event = topic.event;
+  if (Limits* const limits = the_limits().get()) {
+    const std::lock_guard lock(limits->mutex);
+    const auto left_out =
+        limits->of(kind).admit(std::move(topic), client, std::chrono::steady_clock::now());
+    if (!left_out) return;
+    if (*left_out > 0) fields.emplace_back("left_out", std::to_string(*left_out));
+  }
+  log(level, event, std::span<const LogField>(fields));
+}
+
+void log_left_out(bool all) {
+  Limits* const limits = the_limits().get();
+  if (limits == nullptr) return;
+  for (const LogKind kind : {LogKind::Probe, LogKind::Request}) {
+    std::vector<LogLimiter::Summary> summaries;
+    {
+      const std::lock_guard lock(limits->mutex);
+      LogLimiter& limiter = limits->of(kind);
+      summaries =
+          all ? limiter.last_summaries() : limiter.summaries(std::chrono::steady_clock::now());
+    }
+    for (const LogLimiter::Summary& one : summaries) {
+      const bool others = one.topic.event.empty();
+      std::vector<LogField> fields;
+      if (!one.topic.target.empty()) fields.emplace_back("target", one.topic.target);
+      if (!others) fields.emplace_back("reason", one.topic.reason);
+      fields.emplace_back("left_out", std::to_string(one.left_out));
+      log(LogLevel::Warn, others ? "too many different lines" : one.topic.event,
+          std::span<const LogField>(fields));
+    }
+  }
 }
 
 void log_error(std::string_view message, const Error& wrong) {

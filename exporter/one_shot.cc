@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/config/config_values.h"
 #include "common/net/address_turns.h"
 #include "common/net/write_all.h"
-#include "common/probe/printable.h"
 #include "common/smtp/reply_code.h"
 #include "exporter/descriptors.h"
 #include "exporter/event_loop.h"
@@ -40,7 +40,7 @@ Result<std::vector<ProbeOrder>> orders_of(const ExporterOptions& options,
                                           const std::shared_ptr<const ServedConfig>& config) {
   const auto module = config->modules.find(options.once->module);
   if (module == config->modules.end())
-    return error("--module: got '" + printable(options.once->module, 100) + "', expected one of " +
+    return error("--module: got " + rejected_value(options.once->module) + ", expected one of " +
                  module_names(config->config) +
                  (options.config_file.empty() ? ", for no --config.file is given" : ""));
   std::vector<ProbeOrder> orders;
@@ -89,7 +89,7 @@ std::vector<Record> probe_all(const std::vector<ProbeOrder>& orders, int per_add
 }
 
 // Whether nothing was lost. Each loss is logged with its reason.
-bool deliver(const OneShotOptions& once, std::string_view text) {
+bool deliver(const OneShotOptions& once, const std::string& push_password, std::string_view text) {
   bool good = write_all(STDOUT_FILENO, text);
   if (!good) log(LogLevel::Error, "cannot print the metrics", {{"why", "stdout takes nothing"}});
   if (!once.textfile.empty()) {
@@ -100,6 +100,8 @@ bool deliver(const OneShotOptions& once, std::string_view text) {
   if (!once.push_url.empty()) {
     PushPlan plan;
     plan.url = once.push_url;
+    plan.user = once.push_user;
+    plan.password = push_password;
     plan.job = once.push_job;
     plan.grouping = once.push_grouping;
     const Result<void> pushed = push(plan, text);
@@ -117,12 +119,19 @@ int run_once(const ExporterOptions& options) {
     log_error("no probe was made", why);
     return kUnknown;
   };
+  std::string push_password;
+  if (!options.once->push_password_file.empty()) {
+    Result<std::string> password = read_secret_file(options.once->push_password_file);
+    if (!password) return refuse(Error{"--push.password-file: " + password.error().text});
+    push_password = *std::move(password);
+  }
   const auto config = load_served_config(options.config_file, unused);
   if (!config) return refuse(config.error());
   Result<std::vector<ProbeOrder>> orders = orders_of(options, *config);
   if (!orders) return refuse(orders.error());
   const std::vector<Record> records = probe_all(*orders, (*config)->config.max_probes_per_host);
-  const bool delivered = deliver(*options.once, exposition(labelled_families(records)));
+  const bool delivered =
+      deliver(*options.once, push_password, exposition(labelled_families(records)));
   if (!delivered) return kUnknown;
   State worst = State::Ok;
   for (const Record& record : records) worst = worse(worst, record->verdict.state);

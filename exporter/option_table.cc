@@ -29,6 +29,9 @@ constexpr std::array kRows = {
             Use::Serving,
             "Where to listen: host:port, [v6]:port, or :port for every address, IPv6 and IPv4. "
             "Port 0 lets the kernel choose. Repeatable."},
+    FlagRow{Id::SystemdSocket, 0, "web.systemd-socket", Arg::None, "", "", kOnce, Use::Serving,
+            "Listen on the sockets that systemd passes (socket activation) in place of "
+            "--web.listen-address."},
     FlagRow{Id::WebConfigFile, 0, "web.config.file", Arg::Required, "FILE", "", kOnce, Use::Serving,
             "TLS, client certificates, basic authentication and headers, as the other exporters "
             "of Prometheus have them."},
@@ -37,13 +40,16 @@ constexpr std::array kRows = {
             "http(s)://host:port/path, host:port/path or /path."},
     FlagRow{Id::RoutePrefix, 0, "web.route-prefix", Arg::Required, "PATH", "", kOnce, Use::Serving,
             "Path in front of every page and endpoint. Default: the path of --web.external-url."},
+    FlagRow{Id::DisableReload, 0, "web.disable-reload", Arg::None, "", "", kOnce, Use::Serving,
+            "Answer /-/reload with 403; SIGHUP still reloads."},
 
     FlagRow{Id::TimeoutOffset, 0, "timeout-offset", Arg::Required, "SECONDS", "0.5", kOnce,
             Use::Always, "Seconds by which a probe ends before Prometheus gives up its scrape."},
     FlagRow{Id::MaxInFlight, 0, "probe.max-in-flight", Arg::Required, "N", "4096", kOnce,
             Use::Always,
-            "Probes at a time, 1 to 1000000; one more is answered with 503. Fewer where the limit "
-            "of open files is too low for them."},
+            "Probes at a time, 1 to 1000000. One more is answered with 503, or it ends the newest "
+            "probe of a client that has more of them. Fewer where the limit of open files is too "
+            "low."},
     FlagRow{Id::HistoryLimit, 0, "history.limit", Arg::Required, "N", "100", kOnce, Use::Serving,
             "Recent probes to keep for the page, and as many failed ones; 0 keeps none."},
 
@@ -54,6 +60,10 @@ constexpr std::array kRows = {
             "Module to probe them with."},
     FlagRow{Id::PushUrl, 0, "push.url", Arg::Required, "URL", "", kOnce, Use::Once,
             "Pushgateway to send the same text to: http(s)://host:port/path or host:port."},
+    FlagRow{Id::PushUser, 0, "push.user", Arg::Required, "NAME", "", kOnce, Use::Once,
+            "User name for it (basic authentication), with --push.password-file."},
+    FlagRow{Id::PushPasswordFile, 0, "push.password-file", Arg::Required, "FILE", "", kOnce,
+            Use::Once, "File whose one line is the password of --push.user."},
     FlagRow{Id::PushJob, 0, "push.job", Arg::Required, "NAME", "smtp_probe", kOnce, Use::Once,
             "Label job of the group there."},
     FlagRow{Id::PushGrouping, 0, "push.grouping", Arg::Required, "NAME=VALUE", "", kMany, Use::Once,

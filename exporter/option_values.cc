@@ -1,5 +1,7 @@
 #include "exporter/option_values.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -7,12 +9,14 @@
 #include "common/config/config_values.h"
 #include "common/probe/printable.h"
 #include "common/probe/target.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789";
 constexpr int kMaxPort = 65'535;
+constexpr std::size_t kShownBytes = 100;
 
 bool is_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -96,13 +100,17 @@ std::optional<Authority> split_url(std::string_view text) {
   return bare_host(name) ? std::optional(parts) : std::nullopt;
 }
 
-// What messages may show of a URL.
-std::string without_credentials(std::string_view text) {
+// What messages may show of a URL: without an '@' it may be the password that one should follow.
+std::string shown_url(std::string_view text) {
   const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos) return std::string(text);
-  const std::size_t mark = text.substr(0, at).find("://");
-  const std::size_t from = mark == std::string_view::npos ? 0 : mark + 3;
-  return std::string(text.substr(0, from)).append("***").append(text.substr(at));
+  if (at == std::string_view::npos && may_hold_secret(text)) return described_value(text);
+  std::string shown(text);
+  if (at != std::string_view::npos) {
+    const std::size_t mark = text.substr(0, at).find("://");
+    const std::size_t from = mark == std::string_view::npos ? 0 : mark + 3;
+    shown.replace(from, at - from, "***");
+  }
+  return "'" + printable(shown, kShownBytes) + "'";
 }
 
 // Visible ASCII that may stand in a URL's path as it is.
@@ -115,8 +123,9 @@ bool is_url_text(std::string_view text) {
 }  // namespace
 
 Unexpected wanted(std::string_view got, std::string_view expected) {
-  constexpr std::size_t kShown = 100;
-  return error("got '" + printable(got, kShown) + "', expected " + std::string(expected));
+  const std::string shown =
+      may_hold_secret(got) ? described_value(got) : "'" + printable(got, kShownBytes) + "'";
+  return error("got " + shown + ", expected " + std::string(expected));
 }
 
 Result<int> parse_whole(std::string_view text, int least, int most) {
@@ -156,10 +165,11 @@ Result<ExternalUrl> parse_external_url(std::string_view text) {
   } else if (const std::optional<Authority> split = split_url(text); split) {
     parts = *split;
   } else {
-    return wanted(without_credentials(text), kWanted);
+    return error(fmt::format("got {}, expected {}", shown_url(text), kWanted));
   }
   std::optional<std::string> path = clean_path(parts.path);
-  if (!path || !parts.credentials.empty()) return wanted(without_credentials(text), kWanted);
+  if (!path || !parts.credentials.empty())
+    return error(fmt::format("got {}, expected {}", shown_url(text), kWanted));
   external.path = *std::move(path);
   if (!parts.host.empty()) {
     external.url.append(parts.scheme.empty() ? "http" : parts.scheme).append("://");
@@ -178,12 +188,20 @@ Result<std::string> parse_route_prefix(std::string_view text) {
 Result<std::string> parse_push_url(std::string_view text) {
   const std::optional<Authority> parts = split_url(text);
   if (!parts || !is_url_text(parts->path) || !is_url_text(parts->credentials)) {
-    return wanted(without_credentials(text), "http(s)://host:port/path or host:port");
+    return error("got " + shown_url(text) + ", expected http(s)://host:port/path or host:port");
   }
   std::string url(text);
   if (parts->scheme.empty()) url.insert(0, "http://");
   while (url.ends_with('/')) url.pop_back();
   return url;
+}
+
+Result<std::string> parse_push_user(std::string_view text) {
+  const bool good = !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
+    return c == ':' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (!good) return error("got " + described_value(text) + ", expected a user name without colon");
+  return std::string(text);
 }
 
 Result<std::pair<std::string, std::string>> parse_grouping(std::string_view text) {

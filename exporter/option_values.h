@@ -35,6 +35,9 @@ Result<ExternalUrl> parse_external_url(std::string_view text);
 // "", "/", "x/y", "/x/y/": "" or "/x/y".
 Result<std::string> parse_route_prefix(std::string_view text);
 
+// A user name of basic authentication (RFC 7617 s2): no colon, no control character, not empty.
+Result<std::string> parse_push_user(std::string_view text);
+
 // An http or https URL, or "host:port[/path]" for http://. Without a slash at its end. Credentials
 // are kept, and not shown in the error.
 Result<std::string> parse_push_url(std::string_view text);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 #include "exporter/option_table.h"
 #include "exporter/option_values.h"
 
@@ -28,6 +29,7 @@ std::string dashed(const FlagRow& row) { return std::string("--").append(row.nam
 
 std::string quoted(std::string_view value) {
   constexpr std::size_t kShown = 100;
+  if (may_hold_secret(value)) return described_value(value);
   return "'" + printable(value, kShown) + "'";
 }
 
@@ -55,8 +57,11 @@ struct Words {
 };
 
 Unexpected unknown(std::string_view word) {
-  constexpr std::size_t kShown = 60;
-  return error(printable(word, kShown) + ": unknown flag; --help lists them");
+  // A password may begin with hyphens, too, and of "-psecret" only the letter is a flag's.
+  const std::size_t name = word.starts_with("--") ? 2 : 1;
+  std::string shown(word.substr(0, 2));
+  if (name < word.size() && name == 2) shown += shown_name(word.substr(name));
+  return error(printable(shown, 60) + ": unknown flag; --help lists them");
 }
 
 // A word that begins with '-'; `next` is the one behind it, or null. True when that was its value.
@@ -70,7 +75,8 @@ Result<bool> read_flag(std::string_view word, const char* next, Words& words) {
   const std::string_view value = joined ? word.substr(equals + 1) : "";
   switch (row->argument) {
     case FlagArgument::None:
-      if (joined) return error(dashed(*row) + ": got " + quoted(value) + ", expected no value");
+      if (joined)
+        return error(dashed(*row) + ": got " + described_value(value) + ", expected no value");
       words.add(*row, "");
       return false;
     case FlagArgument::Joined:
@@ -219,6 +225,12 @@ Result<void> apply(const Setting& setting, Draft& draft) {
       return {};
     case Id::ListenAddress:
       return add_listen(row, value, draft);
+    case Id::SystemdSocket:
+      options.systemd_socket = true;
+      return {};
+    case Id::DisableReload:
+      options.disable_reload = true;
+      return {};
     case Id::WebConfigFile:
       return keep_words(row, value, options.web_config_file);
     case Id::ExternalUrl:
@@ -235,6 +247,10 @@ Result<void> apply(const Setting& setting, Draft& draft) {
       return keep_words(row, value, draft.once.module);
     case Id::PushUrl:
       return keep(row, parse_push_url(value), draft.once.push_url);
+    case Id::PushUser:
+      return keep(row, parse_push_user(value), draft.once.push_user);
+    case Id::PushPasswordFile:
+      return keep_words(row, value, draft.once.push_password_file);
     case Id::PushJob:
       return keep_words(row, value, draft.once.push_job);
     case Id::PushGrouping:
@@ -271,12 +287,12 @@ Result<void> check_company(const Words& words) {
       return error(dashed(*row) + ": got --once too, which starts no server");
     }
     if (!once && row->use == FlagUse::Once) return error(dashed(*row) + ": needs --once");
-    const bool of_a_push = row->id == Id::PushJob || row->id == Id::PushGrouping;
+    const bool of_a_push = row->id == Id::PushJob || row->id == Id::PushGrouping ||
+                           row->id == Id::PushUser || row->id == Id::PushPasswordFile;
     if (of_a_push && !uses(words, Id::PushUrl)) return error(dashed(*row) + ": needs --push.url");
   }
   if (!once && !words.targets.empty()) {
-    return error("got " + quoted(words.targets.front()) +
-                 ", expected flags only; targets need --once");
+    return error("got a word without a flag, expected flags only; targets need --once");
   }
   if (once && words.targets.empty()) return error("--once: needs a target, expected TARGET...");
   for (const std::string& target : words.targets) {
@@ -285,10 +301,45 @@ Result<void> check_company(const Words& words) {
   return {};
 }
 
+Result<void> check_push(const Words& words, const OneShotOptions& once) {
+  const bool user = uses(words, Id::PushUser);
+  if (user != uses(words, Id::PushPasswordFile))
+    return user ? error("--push.user: needs --push.password-file")
+                : error("--push.password-file: needs --push.user");
+  if (user && once.push_url.find('@') != std::string::npos)
+    return error("--push.user: got credentials in --push.url too, expected one of them");
+  return {};
+}
+
+// Everybody may read the arguments of a process.
+void wipe_credentials(char* url) {
+  const std::string_view text = url;
+  const std::size_t at = text.rfind('@');
+  std::size_t begin = text.find("://");
+  begin = begin == std::string_view::npos || begin > at ? 0 : begin + 3;
+  std::size_t end = at;
+  if (at == std::string_view::npos) end = may_hold_secret(text) ? text.size() : begin;
+  std::memset(url + begin, '*', end - begin);
+}
+
+void wipe_push_urls(std::span<char* const> argv) {
+  constexpr std::string_view kFlag = "--push.url";
+  for (std::size_t at = 1; at < argv.size(); ++at) {
+    const std::string_view word = argv[at];
+    if (!word.starts_with(kFlag)) continue;
+    if (word.size() > kFlag.size() && word[kFlag.size()] == '=') {
+      wipe_credentials(argv[at] + kFlag.size() + 1);
+    } else if (word == kFlag && at + 1 < argv.size()) {
+      wipe_credentials(argv[++at]);
+    }
+  }
+}
+
 }  // namespace
 
 Result<ExporterOptions> parse_exporter_options(std::span<char* const> argv) {
   Result<Words> words = read_words(argv);
+  wipe_push_urls(argv);
   if (!words) return Unexpected(words.error());
   Draft draft;
   draft.options.help = uses(*words, Id::Help);
@@ -300,6 +351,8 @@ Result<ExporterOptions> parse_exporter_options(std::span<char* const> argv) {
     if (const Result<void> good = apply(setting, draft); !good) return Unexpected(good.error());
   }
   if (const Result<void> good = check_company(*words); !good) return Unexpected(good.error());
+  if (const Result<void> good = check_push(*words, draft.once); !good)
+    return Unexpected(good.error());
   draft.options.route_prefix = draft.route_prefix.value_or(draft.external_path);
   if (uses(*words, Id::Once)) {
     draft.once.targets = std::move(words->targets);

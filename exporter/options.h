@@ -36,6 +36,8 @@ struct OneShotOptions {
   // "http://gateway:9091/path" without a slash at its end; empty: no push. May hold credentials:
   // not for logs.
   std::string push_url;
+  std::string push_user;                // without colon; empty exactly when push_password_file is
+  std::string push_password_file;       // a path, not opened yet
   std::string push_job = "smtp_probe";  // never empty
   // Label names that Prometheus takes, each once and none of them job; values may be empty.
   std::vector<std::pair<std::string, std::string>> push_grouping;
@@ -49,7 +51,9 @@ struct ExporterOptions {
   bool config_check = false;
   bool config_modules = false;
   std::vector<ListenAddress> listen{{"", kExporterPort}};  // at least one
-  std::string web_config_file;                             // empty: none
+  bool systemd_socket = false;  // listen on the sockets of the service manager, `listen` is unused
+  bool disable_reload = false;  // by HTTP
+  std::string web_config_file;  // empty: none
   // "https://mon.example.net/smtp", "/smtp" or empty: what links and redirects begin with, without
   // a slash at its end.
   std::string external_url;
@@ -67,8 +71,9 @@ struct ExporterOptions {
   bool operator==(const ExporterOptions&) const = default;
 };
 
-// `argv` with argv[0], without the closing null pointer. The error is one line, "--history.limit:
-// got '-1', expected 0 to 1000000"; credentials in a URL are not shown.
+// `argv` with argv[0], without the closing null pointer. What may be a password in the value of
+// --push.url is overwritten in it, whatever comes of the rest. The error is one line,
+// "--history.limit: got '-1', expected 0 to 1000000"; credentials in a URL are not shown.
 Result<ExporterOptions> parse_exporter_options(std::span<char* const> argv);
 
 // The exit code that goes with an error of parse_exporter_options(): 3 (UNKNOWN) where --once is

@@ -23,6 +23,10 @@ class ProbeHandler {
   ProbeHandler(ProbeService& service, SelfMetrics& metrics, std::size_t loops, Duration offset)
       : service_(service), metrics_(metrics), offset_(offset), known_(loops) {}
 
+  // Of requests that were understood, for all loops together.
+  static constexpr std::size_t kCachedBytes = std::size_t{8} * 1024 * 1024;
+  std::size_t cached_bytes() const;  // while no loop runs
+
   boost::asio::awaitable<HttpResponse> answer(EventLoop& loop, const HttpRequest& request);
 
  private:
@@ -33,15 +37,16 @@ class ProbeHandler {
     bool page = false;
   };
   using AskedOrNot = tl::expected<Asked, HttpResponse>;
-  // What was understood of late under one configuration, of one loop.
+  // What was understood under one configuration, of one loop.
   struct Known {
     std::shared_ptr<const ServedConfig> config;
     std::unordered_map<std::string, Asked> asked;
+    std::size_t bytes = 0;  // of `asked`
   };
-  static constexpr std::size_t kMostKnown = 4096;
-  static constexpr std::size_t kLongestKnown = 512;  // bytes of a request
+  static constexpr std::size_t kLongestKnown = 512;  // bytes of a key
 
   AskedOrNot read(EventLoop& loop, const HttpRequest& request) const;
+  void keep(Known& known, std::string key, const Asked& asked);
   AskedOrNot understand(EventLoop& loop, const HttpRequest& request);
   boost::asio::awaitable<HttpResponse> probe(EventLoop& loop, Asked asked,
                                              ProbeService::Admission admission);

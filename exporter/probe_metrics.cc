@@ -15,7 +15,6 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using Label = ClientMetric::Label;
 
 struct Metric {
   const char* name;
@@ -71,12 +70,19 @@ class Families {
  public:
   Families() { families_.reserve(24); }
 
-  void add(const Metric& metric, double value, std::initializer_list<Label> labels = {}) {
-    if (families_.empty() || families_.back().name != metric.name)
-      families_.push_back({metric.name, metric.help, MetricType::Gauge, {}});
+  // A family of which so many samples follow.
+  void begin(const Metric& metric, std::size_t samples) {
+    families_.push_back({metric.name, metric.help, MetricType::Gauge, {}});
+    families_.back().metric.reserve(samples);
+  }
+  void add(const Metric& metric, double value,
+           std::initializer_list<std::pair<std::string_view, std::string_view>> labels = {}) {
+    if (families_.empty() || families_.back().name != metric.name) begin(metric, 1);
     ClientMetric& sample = families_.back().metric.emplace_back();
     sample.gauge.value = value;
-    sample.label = labels;
+    sample.label.reserve(labels.size());
+    for (const auto& [name, text] : labels)
+      sample.label.push_back({std::string(name), std::string(text)});
   }
   std::vector<MetricFamily> take() { return std::move(families_); }
 
@@ -118,27 +124,27 @@ void add_summary(Families& families, const ProbeRecord& record) {
 
 void add_steps(Families& families, const ProbeRecord& record) {
   const std::vector<Step> steps = steps_of(*record.plan);
+  families.begin(kStepDuration, steps.size());
   for (const Step step : steps) {
     const StepRecord* ran = record.result.step(step);
     families.add(kStepDuration, ran != nullptr ? seconds(ran->took) : 0,
-                 {{"step", std::string(step_name(step))}});
+                 {{"step", step_name(step)}});
   }
+  families.begin(kStepCode, steps.size());
   for (const Step step : steps) {
     const StepRecord* ran = record.result.step(step);
     families.add(kStepCode, ran != nullptr && ran->reply ? ran->reply->code : 0,
-                 {{"step", std::string(step_name(step))}});
+                 {{"step", step_name(step)}});
   }
   for (const StepRecord& ran : record.result.steps) {
     if (ran.reply && ran.reply->status)
-      families.add(
-          kStepStatus, 1,
-          {{"step", std::string(step_name(ran.step))}, {"status", to_string(*ran.reply->status)}});
+      families.add(kStepStatus, 1,
+                   {{"step", step_name(ran.step)}, {"status", to_string(*ran.reply->status)}});
   }
   if (!record.verdict.findings.empty()) {
     const Finding& first = record.verdict.findings.front();
     families.add(kFailure, 1,
-                 {{"step", std::string(step_name(first.step))},
-                  {"reason", std::string(reason_name(first.reason))}});
+                 {{"step", step_name(first.step)}, {"reason", reason_name(first.reason)}});
   }
 }
 
@@ -150,8 +156,7 @@ void add_extensions(Families& families, const ProbeResult& result) {
   if (!told) return;
   const Extensions offered = result.extensions.value_or(Extensions());
   for (const std::string_view keyword : known_extensions())
-    families.add(kExtension, offered.offers(keyword) ? 1 : 0,
-                 {{"extension", std::string(keyword)}});
+    families.add(kExtension, offered.offers(keyword) ? 1 : 0, {{"extension", keyword}});
   if (const auto limit = offered.size_limit())
     families.add(kSizeLimit, static_cast<double>(*limit));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <charconv>
@@ -31,6 +32,29 @@ bool read_once(const urls::url_view& url, std::string_view name, std::optional<s
     if (decoded(parameter.key) != name) continue;
     if (out) return false;
     out = decoded(parameter.value);
+  }
+  return true;
+}
+
+constexpr std::array<std::string_view, 5> kParameters = {"target", "module", "hostname", "debug",
+                                                         "view"};
+
+constexpr bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// A query of RFC 3986 section 3.4.
+bool is_well_formed(std::string_view query) {
+  constexpr std::string_view kOthers = "-._~!$&'()*+,;=:@/?";
+  for (std::size_t i = 0; i < query.size(); ++i) {
+    const char c = query[i];
+    if (c == '%') {
+      if (i + 2 >= query.size() || !is_hex(query[i + 1]) || !is_hex(query[i + 2])) return false;
+      i += 2;
+      continue;
+    }
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!plain && kOthers.find(c) == std::string_view::npos) return false;
   }
   return true;
 }
@@ -127,6 +151,28 @@ std::optional<std::string> query_parameter(std::string_view request_target, std:
   return value;
 }
 
+std::optional<std::string> query_key(std::string_view request_target) {
+  std::string key;
+  const std::size_t mark = request_target.find('?');
+  if (mark == std::string_view::npos) return key;
+  std::string_view rest = request_target.substr(mark + 1);
+  if (!is_well_formed(rest)) return std::nullopt;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view parameter = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string_view name = parameter.substr(0, parameter.find('='));
+    // An escaped name may be one of ours.
+    const bool counts =
+        name.find('%') != std::string_view::npos ||
+        std::find(kParameters.begin(), kParameters.end(), name) != kParameters.end();
+    if (!counts) continue;
+    key += parameter;
+    key += '&';
+  }
+  return key;
+}
+
 Result<double> parse_scrape_timeout(std::string_view header) {
   if (header.empty()) return 0.0;
   double seconds = 0;
@@ -136,7 +182,7 @@ Result<double> parse_scrape_timeout(std::string_view header) {
     return error(
         fmt::format("X-Prometheus-Scrape-Timeout-Seconds: got \"{}\", wanted a number of seconds",
                     printable(header, kShownBytes)));
-  return seconds;
+  return std::min(seconds, kLongestScrape);
 }
 
 double probe_timeout(double module, double scrape, double offset) {

@@ -32,7 +32,14 @@ std::string request_path(std::string_view request_target);
 // One parameter of a request target; nullopt when it is not there exactly once.
 std::optional<std::string> query_parameter(std::string_view request_target, std::string_view name);
 
-// X-Prometheus-Scrape-Timeout-Seconds. Empty: 0, which means that there is none.
+// What of a request target decides what it asks for: the parameters of the query that have a
+// meaning here, as they were written, in their order. Equal keys mean equal queries. nullopt where
+// that is not certain, for the query may be malformed.
+std::optional<std::string> query_key(std::string_view request_target);
+
+// X-Prometheus-Scrape-Timeout-Seconds. Empty: 0, which means that there is none. At most
+// kLongestScrape: a client may not keep a place for longer.
+inline constexpr double kLongestScrape = 300;
 Result<double> parse_scrape_timeout(std::string_view header);
 
 // blackbox_exporter's rule: the scrape's timeout (120 s where there is none) less `offset`; the

@@ -8,6 +8,8 @@
 
 #include "common/probe/printable.h"
 #include "common/smtp/base64.h"
+#include "common/smtp/quoted_value.h"
+#include "common/smtp/secret_mask.h"
 #include "exporter/curl_library.h"
 
 namespace smtpprobe {
@@ -68,6 +70,44 @@ std::string path_segments(std::string_view name, std::string_view value) {
                              : fmt::format("/{}/{}", name, percent_encode(value));
 }
 
+std::string percent_decode(std::string_view text) {
+  const auto value = [](char c) {
+    return is_digit(c)            ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escape =
+        text[i] == '%' && i + 2 < text.size() && value(text[i + 1]) >= 0 && value(text[i + 2]) >= 0;
+    decoded += escape ? static_cast<char>(value(text[i + 1]) * 16 + value(text[i + 2])) : text[i];
+    if (escape) i += 2;
+  }
+  return decoded;
+}
+
+// What a gateway's answer, and curl's words, must not show.
+SecretMask secrets_of(const PushPlan& plan) {
+  SecretMask mask;
+  const auto add = [&mask](const std::string& user, const std::string& password) {
+    mask.add_secret(password);
+    mask.add_sent(base64_encode(user + ":" + password));
+  };
+  if (!plan.user.empty()) add(plan.user, plan.password);
+  const std::size_t at = plan.url.rfind('@');
+  if (at == std::string::npos) return mask;
+  std::size_t begin = plan.url.find("://");
+  begin = begin == std::string::npos || begin > at ? 0 : begin + 3;
+  const std::string credentials = plan.url.substr(begin, at - begin);
+  const std::size_t colon = std::min(credentials.find(':'), credentials.size());
+  const std::string user = credentials.substr(0, colon);
+  const std::string password = credentials.substr(std::min(colon + 1, credentials.size()));
+  mask.add_secret(password.empty() ? user : password);  // a token alone is a user
+  add(percent_decode(user), percent_decode(password));
+  return mask;
+}
+
 // curl's own parser: what we take for the host is then what curl takes for it.
 Result<void> check_gateway(const CurlLibrary& curl, const std::string& url) {
   const auto refuse = [&](std::string_view why) {
@@ -126,7 +166,7 @@ std::string one_line(std::string_view text) {
     blank = false;
     line += c;
   }
-  return printable(line, kGatewayTextBytes);
+  return line;
 }
 
 template <typename Value>
@@ -147,6 +187,11 @@ CURLcode perform(const CurlLibrary& curl, CURL* handle, const PushPlan& plan,
   const long milliseconds = std::max<long>(1, limit);  // for curl, 0 is without end
   CURLcode result = CURLE_OK;
   set(curl, handle, result, CURLOPT_URL, url.c_str());
+  if (!plan.user.empty()) {
+    set(curl, handle, result, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    set(curl, handle, result, CURLOPT_USERNAME, plan.user.c_str());
+    set(curl, handle, result, CURLOPT_PASSWORD, plan.password.c_str());
+  }
   set(curl, handle, result, CURLOPT_PROTOCOLS_STR, "http,https");
   set(curl, handle, result, CURLOPT_FOLLOWLOCATION, 0L);
   set(curl, handle, result, CURLOPT_CUSTOMREQUEST, "PUT");
@@ -168,7 +213,8 @@ CURLcode perform(const CurlLibrary& curl, CURL* handle, const PushPlan& plan,
 
 std::string shown_url(std::string_view url) {
   const std::size_t at = url.rfind('@');
-  if (at == std::string_view::npos) return printable(url, kShownBytes);
+  if (at == std::string_view::npos)
+    return may_hold_secret(url) ? described_value(url) : printable(url, kShownBytes);
   // Of these two we know that they are no part of a secret.
   std::string_view scheme;
   for (const std::string_view known : {"http://", "https://"}) {
@@ -208,7 +254,8 @@ Result<void> push(const PushPlan& plan, std::string_view exposition) {
   if (!url) return Unexpected(url.error());
   const CurlLibrary& curl = **curl_library();  // push_url() had it
   const auto failed = [&](std::string_view why) {
-    return error(fmt::format("push to {}: {}", shown_url(plan.url), why));
+    return error(fmt::format("push to {}: {}", shown_url(plan.url),
+                             secrets_of(plan).masked(std::string(why))));
   };
   const std::unique_ptr<CURL, decltype(curl.easy_cleanup)> handle(curl.easy_init(),
                                                                   curl.easy_cleanup);
@@ -229,7 +276,9 @@ Result<void> push(const PushPlan& plan, std::string_view exposition) {
   if (status >= 300 && status < 400) {
     return failed(fmt::format("HTTP status {}, and redirects are not followed", status));
   }
-  const std::string text = one_line(answer.text);
+  // Masked before it is cut: a piece of a secret is one, too.
+  const std::string text =
+      printable(secrets_of(plan).masked_unfinished(one_line(answer.text)), kGatewayTextBytes);
   return failed(fmt::format("HTTP status {}{}{}", status, text.empty() ? "" : ": ", text));
 }
 

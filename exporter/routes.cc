@@ -147,6 +147,7 @@ Routes::Answer Routes::ready(EventLoop&, const HttpRequest&) {
 }
 
 Routes::Answer Routes::reload(EventLoop&, const HttpRequest&) {
+  if (options_.disable_reload) co_return plain_response(403, "disabled by --web.disable-reload");
   auto reloading = parts_.config.reload();
   const Result<void> loaded = co_await std::move(reloading);
   co_return loaded ? plain_response(200, "reloaded")

@@ -29,6 +29,7 @@ struct RouteOptions {
   std::string external_url;  // where a browser finds us, without a slash at its end; may be empty
   Duration timeout_offset{};
   std::size_t history_limit = 0;
+  bool disable_reload = false;  // /-/reload is answered with 403
 };
 
 class Routes {

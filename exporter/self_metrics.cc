@@ -155,7 +155,9 @@ std::vector<MetricFamily> SelfMetrics::families() const {
                             static_cast<double>(probes_in_flight.load())));
   families.push_back(single("probes_rejected_total",
                             "Requests for a probe that were answered with 503, for too many were "
-                            "in flight or the exporter was shutting down.",
+                            "in flight or the exporter was shutting down, and probes that gave "
+                            "their place to another client's: the queue of their target was full, "
+                            "or they were interrupted and did not begin again.",
                             probes_rejected));
   families.push_back(single("unstamped_probes_total",
                             "Probes of which some reply had no timestamp of the kernel's and so "

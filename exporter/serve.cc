@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +31,9 @@
 #include "exporter/log.h"
 #include "exporter/probe_service.h"
 #include "exporter/routes.h"
+#include "exporter/secret_files.h"
 #include "exporter/service_notify.h"
+#include "exporter/socket_activation.h"
 
 namespace smtpprobe {
 namespace asio = boost::asio;
@@ -40,6 +44,10 @@ constexpr auto kDrainLook = std::chrono::milliseconds(20);
 // For answers to clients that do not take them, when the last probe has ended.
 constexpr auto kDrainAnswers = std::chrono::seconds(2);
 constexpr auto kTidy = std::chrono::seconds(2);
+constexpr auto kLookAtWebConfig = std::chrono::seconds(1);
+constexpr auto kReaderEnds =
+    std::chrono::seconds(1);          // what a reload under way may take at the end
+constexpr std::size_t kHashers = 2;   // where there is a web configuration
 constexpr int kTidyRounds = 5;        // clients keep their connections for a while
 constexpr std::int64_t kBurst = 200;  // probes at a time that leave enough memory to give back
 
@@ -79,36 +87,50 @@ class Service {
         access_(std::move(access)),
         loops_(loop_count(), history_limits(options), metrics_.event_loop_lag),
         workers_(1),
-        hashers_(1),
+        hashers_(access_->has_file() ? kHashers : 0),
+        reader_(1),
+        web_reader_(access_->has_file() ? 1 : 0),
         probes_(metrics_, turns_, loops_.size(), capacity.probes),
-        config_(options.config_file, loops_, workers_, turns_, metrics_),
+        config_(options.config_file, loops_, reader_, turns_, metrics_),
         routes_({loops_, probes_, config_, metrics_},
                 {options.route_prefix, options.external_url, options.timeout_offset,
-                 static_cast<std::size_t>(options.history_limit)}),
+                 static_cast<std::size_t>(options.history_limit), options.disable_reload}),
         server_(loops_, workers_, hashers_, http_limits(capacity), *access_,
                 [this](EventLoop& loop, const HttpRequest& request) {
                   return routes_.answer(loop, request);
                 }),
         signals_(loops_[0].context(), SIGHUP, SIGTERM, SIGINT),
         tidy_(loops_[0].context()),
+        look_(loops_[0].context()),
         drain_(loops_[0].context()) {}
 
-  int run(const std::vector<ListenAddress>& addresses) {
+  // Listens on `sockets` where there are some, else on `addresses`.
+  int run(const std::vector<ListenAddress>& addresses, const std::vector<int>& sockets) {
     if (const Result<void> loaded = config_.load(); !loaded)
       return failed("bad configuration", loaded.error());
-    for (const ListenAddress& address : addresses) {
-      const Result<std::string> bound = server_.listen(address);
-      if (!bound) return failed("cannot listen", bound.error());
-      log(LogLevel::Info, "listening", {{"address", *bound}});
+    std::vector<Result<std::string>> bound;
+    for (const int socket : sockets) bound.push_back(server_.listen_on(socket));
+    if (sockets.empty())
+      for (const ListenAddress& address : addresses) bound.push_back(server_.listen(address));
+    for (const Result<std::string>& one : bound) {
+      if (!one) return failed("cannot listen", one.error());
+      log(LogLevel::Info, "listening", {{"address", *one}});
     }
     asio::co_spawn(loops_[0].context(), heed_signals(), asio::detached);
     asio::co_spawn(loops_[0].context(), tidy_up(), asio::detached);
+    if (access_->has_file())
+      asio::co_spawn(loops_[0].context(), watch_web_config(), asio::detached);
     notify_service(kServiceReady);
     loops_.run();
-    workers_.stop();
-    hashers_.stop();
-    workers_.join();
-    hashers_.join();
+    end_reader();
+    // The pools first: what waits for them belongs to the loops then.
+    for (Ending<asio::thread_pool>* pool : {&workers_, &hashers_, &reader_, &web_reader_}) {
+      pool->stop();
+      pool->join();
+      pool->destroy_waiting();
+    }
+    loops_.destroy_waiting();
+    log_left_out(true);
     log(LogLevel::Info, "ended");
     return 0;
   }
@@ -127,10 +149,8 @@ class Service {
       if (failure) co_return;
       if (number == SIGHUP && probes_.draining()) continue;
       if (number == SIGHUP) {
-        notify_service(service_reloading(now()));
-        auto reloading = config_.reload();
-        static_cast<void>(co_await std::move(reloading));
-        notify_service(kServiceReady);
+        // Not waited for: the next signal may be SIGTERM.
+        asio::co_spawn(loops_[0].context(), reload_for_manager(), asio::detached);
       } else if (probes_.draining()) {
         loops_.stop();
       } else {
@@ -141,6 +161,43 @@ class Service {
         server_.drain();
         asio::co_spawn(loops_[0].context(), drain(), asio::detached);
       }
+    }
+  }
+
+  asio::awaitable<void> reload_for_manager() {
+    ++managers_reloads_;
+    notify_service(service_reloading(now()));
+    auto reloading = config_.reload();
+    static_cast<void>(co_await std::move(reloading));
+    if (--managers_reloads_ == 0 && !probes_.draining()) notify_service(kServiceReady);
+  }
+
+  // A read under way is not needed any more; one that hangs in the system cannot be ended, and its
+  // thread not be joined.
+  void end_reader() {
+    reader_.stop();
+    web_reader_.stop();
+    const Instant end = now() + kReaderEnds;
+    const auto reading = [this] { return config_.running() || web_look_; };
+    while (reading() && now() < end) std::this_thread::sleep_for(kDrainLook);
+    if (!reading()) return;
+    log_left_out(true);
+    log(LogLevel::Info, "ended", {{"files", "not read to their end"}});
+    std::_Exit(0);
+  }
+
+  // A file on a dead network file system must not hold up a loop.
+  asio::awaitable<void> watch_web_config() {
+    while (true) {
+      look_.expires_after(kLookAtWebConfig);
+      auto waiting = look_.async_wait(kTuple);
+      const auto [failure] = co_await std::move(waiting);
+      if (failure) co_return;
+      if (web_look_.exchange(true)) continue;
+      asio::post(web_reader_, [this] {
+        access_->look_again();
+        web_look_ = false;
+      });
     }
   }
 
@@ -170,6 +227,7 @@ class Service {
       auto waiting = tidy_.async_wait(kTuple);
       const auto [failure] = co_await std::move(waiting);
       if (failure) co_return;
+      log_left_out();
       const std::int64_t present = probes_.in_flight();
       most = std::max(most, present);
       if (most >= kBurst && present <= most / 4) {
@@ -207,15 +265,22 @@ class Service {
   AddressTurns turns_;
   std::unique_ptr<WebAccess> access_;
   EventLoops loops_;
-  asio::thread_pool workers_;
-  asio::thread_pool hashers_;  // anybody can fill its queue
+  Ending<asio::thread_pool>
+      workers_;  // short tasks of the loops, which wait for them: accept() is one
+  Ending<asio::thread_pool> hashers_;  // anybody can fill its queue
+  // A file that cannot be read in time holds up those that follow: the two do not share a thread.
+  Ending<asio::thread_pool> reader_;
+  Ending<asio::thread_pool> web_reader_;
+  std::atomic<bool> web_look_ = false;  // posted to web_reader_, and not done
   ProbeService probes_;
   ConfigReload config_;
   Routes routes_;
   HttpServer server_;
   asio::signal_set signals_;
   asio::steady_timer tidy_;
+  asio::steady_timer look_;
   asio::steady_timer drain_;
+  int managers_reloads_ = 0;  // by SIGHUP, under way
 };
 
 // A large block that is freed makes glibc take the next ones of its size from the heap, where what
@@ -234,6 +299,7 @@ int check_config(const ExporterOptions& options) {
   if (!config) return failed("bad configuration", config.error());
   const auto access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
+  warn_of_open_secrets((*config)->config);
   std::string modules = std::to_string((*config)->modules.size());
   if (options.config_file.empty())
     log(LogLevel::Info, "no configuration file, built-in modules",
@@ -246,10 +312,18 @@ int check_config(const ExporterOptions& options) {
 
 int serve(const ExporterOptions& options) {
   keep_large_blocks_apart();
+  limit_log();
+  std::vector<int> sockets;
+  if (options.systemd_socket) {
+    Result<std::vector<int>> passed = take_passed_sockets();
+    if (!passed)
+      return failed("cannot listen", Error{"--web.systemd-socket: " + passed.error().text});
+    sockets = std::move(*passed);
+  }
   Result<std::unique_ptr<WebAccess>> access = WebAccess::open(options.web_config_file);
   if (!access) return failed("bad web configuration", access.error());
   Service service(options, std::move(*access), capacity_for(options));
-  return service.run(options.listen);
+  return service.run(options.listen, sockets);
 }
 
 }  // namespace smtpprobe

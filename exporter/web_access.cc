@@ -16,11 +16,10 @@
 
 #include "common/smtp/base64.h"
 #include "exporter/log.h"
+#include "exporter/secret_files.h"
 
 namespace smtpprobe {
 namespace {
-
-constexpr Duration kLookEvery = std::chrono::seconds(1);
 
 struct Login {
   std::string user;
@@ -121,6 +120,7 @@ bool LoginCache::holds(const Digest& login) const {
 
 void LoginCache::keep(const Digest& login) {
   const std::lock_guard guard(mutex_);
+  if (std::find(logins_.begin(), logins_.end(), login) != logins_.end()) return;
   if (logins_.size() < kMaxRememberedLogins) {
     logins_.push_back(login);
   } else {
@@ -176,6 +176,7 @@ Result<std::shared_ptr<const WebState>> WebAccess::read() {
     state->tls = std::move(*tls);
   }
   if (config->rate_limit) state->limiter = std::make_shared<RateLimiter>(*config->rate_limit);
+  warn_of_open_secrets(*config, path_);
   state->config = std::move(*config);
   return std::shared_ptr<const WebState>(std::move(state));
 }
@@ -187,26 +188,29 @@ void WebAccess::put_in_force(std::shared_ptr<const WebState> state) {
 }
 
 void WebAccess::look_again() {
-  const std::unique_lock guard(reading_, std::try_to_lock);
-  if (!guard) return;
+  if (path_.empty() || looking_.exchange(true)) return;
+  look();
+  looking_.store(false);
+}
+
+void WebAccess::look() {
   std::vector<Stamp> present;
   present.reserve(stamps_.size());
   for (const Stamp& known : stamps_) present.push_back(stamp(known.path));
   // What was wrong may also have been ours: no descriptor left, no memory.
   if (present == stamps_ && problem_.empty()) return;
   Result<std::shared_ptr<const WebState>> fresh = read();
-  // Only this function, under its lock, puts another one there.
+  // Only this function, one call at a time, puts another one there.
   const std::shared_ptr<const WebState> old = state_;
-  std::string problem;
+  Error problem;
   if (!fresh) {
-    problem = fresh.error().text;
+    problem = fresh.error();
   } else if (const std::string_view gone = taken_away(*old, **fresh); !gone.empty()) {
-    problem = path_ + ": " + std::string(gone);
+    problem.text = path_ + ": " + std::string(gone);
   }
-  if (!problem.empty()) {
-    if (problem != problem_)
-      log(LogLevel::Error, "bad web configuration, the old one stays", {{"why", problem}});
-    problem_ = std::move(problem);
+  if (!problem.text.empty()) {
+    if (problem.text != problem_) log_error("bad web configuration, the old one stays", problem);
+    problem_ = std::move(problem.text);
     return;
   }
   problem_.clear();
@@ -217,12 +221,7 @@ void WebAccess::look_again() {
   log(LogLevel::Info, "web configuration loaded", {{"file", path_}});
 }
 
-std::shared_ptr<const WebState> WebAccess::state(Instant now) {
-  const Duration::rep moment = now.time_since_epoch().count();
-  Duration::rep next = next_look_.load(std::memory_order_relaxed);
-  if (!path_.empty() && moment >= next &&
-      next_look_.compare_exchange_strong(next, moment + kLookEvery.count()))
-    look_again();
+std::shared_ptr<const WebState> WebAccess::state() {
   struct Seen {
     std::uint64_t version = 0;
     std::shared_ptr<const WebState> state;
@@ -249,8 +248,7 @@ bool WebAccess::check_slowly(const WebState& state, std::string_view authorizati
   if (!login) return false;
   const std::string hash = hash_of(state.config, login->user);
   const LoginCache::Digest digest = digest_of(secret_, *login, hash);
-  const std::lock_guard guard(hashing_);
-  // Somebody before us may have asked the same.
+  // Another request may have asked the same.
   if (good_.holds(digest)) return true;
   if (bad_.holds(digest)) return false;
   const bool known = state.config.users.find(login->user) != state.config.users.end();

@@ -85,17 +85,21 @@ class WebAccess {
   WebAccess(const WebAccess&) = delete;
   WebAccess& operator=(const WebAccess&) = delete;
 
-  // The newest good version, never null. Takes no lock while nothing changed. Once a second it
-  // looks at the files, and reads them when one was changed or the newest version is bad (about a
-  // millisecond); what is wrong with them is logged once.
-  std::shared_ptr<const WebState> state(Instant now);
+  // The newest good version, never null. Takes no lock while nothing changed.
+  std::shared_ptr<const WebState> state();
+
+  // Looks at the files, and reads them when one was changed or the newest version is bad (about a
+  // millisecond); what is wrong with them is logged once. To be called where waiting is no harm; a
+  // second call during one does nothing.
+  void look_again();
+  bool has_file() const { return !path_.empty(); }
 
   // `authorization` is that header's value, empty when absent.
   AuthDecision decide(const WebState& state, std::string_view authorization);
 
   // What decide() left open. A user that does not exist costs a hash of kUnknownUserCost, as the
   // toolkit does it: names that a stranger invents must not cost as much as the most expensive hash
-  // of the file, for one thread at a time gets to hash. To be called where waiting is no harm.
+  // of the file, for few threads hash. To be called where waiting is no harm.
   bool check_slowly(const WebState& state, std::string_view authorization);
 
  private:
@@ -112,17 +116,15 @@ class WebAccess {
 
   static Stamp stamp(std::string path);
   Result<std::shared_ptr<const WebState>> read();
-  void look_again();
+  void look();
   void put_in_force(std::shared_ptr<const WebState> state);
 
   const std::string path_;
   std::array<unsigned char, 32> secret_{};  // of the digests: they are of no use elsewhere
   LoginCache good_;
   LoginCache bad_;
-  std::mutex hashing_;
 
-  std::atomic<Duration::rep> next_look_ = 0;
-  std::mutex reading_;  // the next two, and who reads
+  std::atomic<bool> looking_ = false;  // its owner has the next two
   std::vector<Stamp> stamps_;
   std::string problem_;                     // of the newest version; empty: it is in force
   std::atomic<std::uint64_t> version_ = 0;  // of state_; no two of this process are the same

@@ -15,11 +15,10 @@
 namespace smtpprobe {
 namespace {
 
-constexpr std::size_t kShownBytes = 80;
 constexpr std::size_t kShownPathBytes = 200;
 
 Unexpected refuse(std::string_view text, std::string_view wanted) {
-  return error(fmt::format("got \"{}\", wanted {}", printable(text, kShownBytes), wanted));
+  return error(fmt::format("got {}, wanted {}", rejected_value(text), wanted));
 }
 
 struct Named {

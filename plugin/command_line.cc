@@ -40,6 +40,12 @@ std::string candidates(std::string_view prefix) {
   return names;
 }
 
+// "--bogus". A password may begin with two hyphens, too.
+std::string shown_option(std::string_view name) {
+  const std::string shown = shown_name(name);
+  return shown == name ? "--" + shown : "got " + shown + " that begins with --";
+}
+
 // Walks argv once. Goes on after an error, so that a secret behind it is wiped all the same.
 class Rewriter {
  public:
@@ -117,14 +123,14 @@ class Rewriter {
                           : std::string_view(text, static_cast<std::size_t>(equals - text));
     const OptionLookup found = option_by_prefix(name);
     if (found.row == nullptr) {
-      const std::string shown = std::string("--").append(printable(name, 40));
+      const std::string shown = shown_option(name);
       fail(found.ambiguous ? shown + ": ambiguous, expected one of " + candidates(name)
                            : shown + ": unknown option");
     } else if (found.row->argument == OptionArgument::None) {
       if (equals == nullptr) {
         emit_flag(*found.row);
       } else {
-        fail(dashed(*found.row) + ": got " + quoted(equals + 1) + ", expected no value");
+        fail(dashed(*found.row) + ": got " + described_value(equals + 1) + ", expected no value");
       }
     } else if (equals != nullptr) {
       emit_value(*found.row, equals + 1);

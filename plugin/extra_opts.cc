@@ -89,7 +89,7 @@ Result<int> flag_count(const OptionRow& row, std::optional<std::string_view> val
   if (!value || is_one_of(*value, kYes)) return 1;
   if (is_one_of(*value, kNo)) return 0;
   if (row.id == OptionId::Verbose && (*value == "2" || *value == "3")) return value->front() - '0';
-  return error(": got " + quoted(*value) + ", expected no value, yes or no");
+  return error(": got " + described_value(*value) + ", expected no value, yes or no");
 }
 
 const OptionRow* row_of_key(std::string_view key) {
@@ -105,9 +105,12 @@ Result<void> take_line(std::string_view line, const std::string& origin,
   if (equals != std::string_view::npos) value = unquoted(trimmed(line.substr(equals + 1)));
   const OptionRow* const row = row_of_key(key);
   if (row == nullptr) {
-    // Without a '=' it may be a secret that stands alone: not for anybody's eyes.
-    const std::string got = value ? "got " + quoted(key.substr(0, key.find_first_of(" \t:")))
-                                  : std::string("got a line without '='");
+    // It may be a secret that stands alone, or the rest of one.
+    const std::string_view word = key.substr(0, key.find_first_of(" \t:"));
+    const std::string got = !value ? "got a line without '='"
+                            : word.empty() || shown_name(word) == word
+                                ? "got " + quoted(word)
+                                : "got something else in front of '='";
     return error(origin + got + ", expected the name of an option");
   }
   const std::string name(row->name);
@@ -142,7 +145,8 @@ Result<std::vector<Setting>> parse_section(std::string_view text, std::string_vi
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     const std::string origin = shown + ":" + std::to_string(number) + ": ";
     if (line.front() == '[') {
-      if (line.back() != ']') return error(origin + "got " + quoted(line) + ", expected [SECTION]");
+      if (line.back() != ']')
+        return error(origin + "got a line that does not end with ']', expected [SECTION]");
       inside = trimmed(line.substr(1, line.size() - 2)) == section;
       found = found || inside;
     } else if (inside) {
@@ -152,7 +156,9 @@ Result<std::vector<Setting>> parse_section(std::string_view text, std::string_vi
     }
   }
   if (!found) {
-    return error("--extra-opts: no section [" + printable(section, 80) + "] in " + shown);
+    return error("--extra-opts: no section [" +
+                 (may_hold_secret(section) ? described_value(section) : printable(section, 80)) +
+                 "] in " + shown);
   }
   return settings;
 }

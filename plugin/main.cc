@@ -17,6 +17,7 @@
 #include "common/smtp/reply_code.h"
 #include "plugin/options.h"
 #include "plugin/output.h"
+#include "plugin/setting.h"
 #include "plugin/terminal.h"
 #include "plugin/usage.h"
 #include "plugin/watch.h"
@@ -32,8 +33,8 @@ Rendered explained(const Options& options) {
     return Rendered{*std::move(text), 0};
   }
   const Error wrong{
-      "--explain: got '" + printable(*options.explain, 100) +
-      "', expected a reply code from 200 to 559, an enhanced status such as 5.7.1, a reason "
+      "--explain: got " + quoted(*options.explain) +
+      ", expected a reply code from 200 to 559, an enhanced status such as 5.7.1, a reason "
       "such as cert_untrusted or a step"};
   return render_usage_error(options.program_name, wrong, options.dialect);
 }

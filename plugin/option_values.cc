@@ -151,13 +151,14 @@ Done tls_min_version(Draft& draft, Value value) {
 Done authtype(Draft& draft, Value value) {
   draft.mechanism = mechanism_from_name(value);
   if (draft.mechanism) return {};
-  return wanted(value,
-                "PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER or auto");
+  return error("got " + (is_like_mechanism(value) ? quoted(value) : described_value(value)) +
+               ", expected PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, "
+               "OAUTHBEARER or auto");
 }
 
 Done authuser(Draft& draft, Value value) {
   if (value.empty() || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-    return wanted(value, "a user name on one line");
+    return error("got " + described_value(value) + ", expected a user name on one line");
   }
   return set(draft.user, value);
 }

@@ -72,8 +72,8 @@ Result<Target> find_target(const Settings& settings, const std::vector<std::stri
   }
   for (const std::string& word : words) {
     if (word != host && !(ignores_words && named != nullptr)) {
-      return error("--hostname: got " + quoted(host) + " and " + quoted(word) +
-                   ", expected one host");
+      // "-P two words": what stands alone may be a part of a password.
+      return error("--hostname: got a host and another word, expected one host");
     }
   }
   if (host.empty())

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -49,13 +50,18 @@ Result<std::string> read_descriptor(int descriptor, const std::string& name,
   }
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes,
+                              const std::string& shown) {
   // O_NONBLOCK: a FIFO without a writer would hold us up beyond every time limit.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (descriptor < 0) return failed(path, std::strerror(errno));
-  Result<std::string> text = read_descriptor(descriptor, path, max_bytes);
+  if (descriptor < 0) return failed(shown, std::strerror(errno));
+  Result<std::string> text = read_descriptor(descriptor, shown, max_bytes);
   close(descriptor);
   return text;
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
+  return read_file(path, max_bytes, may_hold_secret(path) ? described_value(path) : path);
 }
 
 }  // namespace smtpprobe

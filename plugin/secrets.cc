@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "common/probe/printable.h"
+#include "common/config/config_values.h"
 #include "plugin/read_file.h"
 
 namespace smtpprobe {
@@ -17,12 +17,13 @@ Result<void> check_secret(std::string_view secret) {
 
 Result<std::string> read_secret(const std::string& path) {
   constexpr std::size_t kLineEnd = 2;
-  Result<std::string> secret = read_file(path, kMaxSecretBytes + kLineEnd);
+  const std::string shown = shown_secret_file(path);
+  Result<std::string> secret = read_file(path, kMaxSecretBytes + kLineEnd, shown);
   if (!secret) return secret;
   if (secret->ends_with('\n')) secret->pop_back();
   if (secret->ends_with('\r')) secret->pop_back();
   if (const Result<void> good = check_secret(*secret); !good) {
-    return error(printable(path, 200) + ": the secret " + good.error().text);
+    return error(shown + ": the secret " + good.error().text);
   }
   return secret;
 }

@@ -7,6 +7,7 @@
 
 #include "common/probe/printable.h"
 #include "common/smtp/error.h"
+#include "common/smtp/quoted_value.h"
 #include "plugin/option_table.h"
 
 namespace smtpprobe {
@@ -26,8 +27,9 @@ struct Setting {
   }
 };
 
-// A value as messages show it: "'x'".
+// A rejected value as messages show it: "'x'", or described where it may hold a secret.
 inline std::string quoted(std::string_view value) {
+  if (may_hold_secret(value)) return described_value(value);
   constexpr std::size_t kShown = 100;
   return std::string("'").append(printable(value, kShown)).append("'");
 }

@@ -23,6 +23,12 @@ namespace smtpprobe {
 // The port and the scheme are not looked at.
 bool is_allowed(const std::vector<std::string>& allowed, const Target& target);
 
+// The same where an empty list allows none: unix sockets through an exporter, whose clients are not
+// on this host.
+inline bool is_listed(const std::vector<std::string>& allowed, const Target& target) {
+  return !allowed.empty() && is_allowed(allowed, target);
+}
+
 // Whether the whole of `text` is what `glob` describes; case counts. Time: the product of the two
 // lengths at worst.
 bool glob_matches(std::string_view glob, std::string_view text);

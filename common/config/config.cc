@@ -42,7 +42,7 @@ void read_modules(Section& top, Config& config, Seen& seen) {
   for (const YamlEntry& named : entry->value.entries) {
     const auto [earlier, is_new] = seen.modules.emplace(named.key, named.line);
     if (!is_new)
-      top.faults().add(named.line, "modules." + printable(named.key, 80),
+      top.faults().add(named.line, "modules." + shown_key(named.key),
                        fmt::format("key given twice, first in line {}", earlier->second));
     config.modules.insert_or_assign(named.key, read_module(top.faults(), named));
   }

@@ -21,8 +21,9 @@ struct Module {
       plan;  // without target; its dialogue.helo_name may be empty: the caller's host name then
   std::optional<Duration> timeout;  // the module's own; plan.timeout is the caller's business
   std::vector<std::string>
-      auth_targets;       // "mail.example.net:587"; required when plan has credentials
-  std::string body_file;  // where plan.message->body was read from; empty: nowhere
+      auth_targets;  // "mail.example.net:587"; required when plan has credentials
+  std::vector<std::string> secret_files;  // of its password and its token
+  std::string body_file;                  // where plan.message->body was read from; empty: nowhere
 };
 
 struct Config {

@@ -1,17 +1,17 @@
 // The files that a configuration names, looked at when it is loaded: a probe hours later must not
 // be the first to notice that one is missing.
 #include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
+#include "common/base/regular_file.h"
 #include "common/config/config_values.h"
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -21,61 +21,41 @@ constexpr std::size_t kMaxBodyBytes = 1'048'576;
 constexpr std::size_t kShownBytes = 200;
 
 Unexpected refuse(std::string_view path, std::string_view why) {
-  return error(fmt::format("{}: {}", printable(path, kShownBytes), why));
+  const std::string shown =
+      may_hold_secret(path) ? described_value(path) : printable(path, kShownBytes);
+  return error(fmt::format("{}: {}", shown, why));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-// Not a fifo, whose writer may never come, and not a folder. Errors say `shown`.
-Result<std::string> check_regular(std::string_view path, std::string_view shown) {
-  struct stat facts {};
-  const std::string name(path);
-  if (path.find('\0') != std::string_view::npos) return refuse(shown, "a NUL in a file's name");
-  if (stat(name.c_str(), &facts) != 0) return refuse(shown, std::strerror(errno));
-  if (!S_ISREG(facts.st_mode)) return refuse(shown, "is no regular file");
-  return name;
+// Errors name the file as `shown`.
+Result<std::string> read_whole(const std::string& path, std::string_view shown,
+                               std::size_t max_bytes) {
+  RegularFile file(path);
+  std::optional<std::string> text = file.read(max_bytes);
+  if (!text) return refuse(shown, file.problem());
+  return *std::move(text);
 }
 
 }  // namespace
 
 Result<std::string> read_config_file(const std::string& path, std::size_t max_bytes) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (file.number() < 0) return refuse(path, std::strerror(errno));
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (true) {
-    const ssize_t got = read(file.number(), buffer.data(), buffer.size());
-    if (got == 0) return text;
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return refuse(path, std::strerror(errno));
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > max_bytes) return refuse(path, fmt::format("over {} bytes", max_bytes));
-  }
+  return read_whole(path, path, max_bytes);
 }
 
 Result<std::string> read_body(std::string_view path) {
-  Result<std::string> name = check_regular(path, path);
-  return name ? read_config_file(*name, kMaxBodyBytes) : name;
+  return read_whole(std::string(path), path, kMaxBodyBytes);
+}
+
+std::string shown_secret_file(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const bool in_folder = path.starts_with('/') && slash > 0;
+  const bool plausible = access(path.c_str(), F_OK) == 0 ||
+                         (in_folder && access(path.substr(0, slash).c_str(), F_OK) == 0);
+  return plausible ? printable(path, kShownBytes) : "the file that is named here";
 }
 
 Result<std::string> read_secret_file(std::string_view path) {
-  // Who wrote the secret where its file's path belongs is not to read it in a log or on a page.
-  Result<std::string> name =
-      check_regular(path, path.starts_with('/') ? path : "the file that is named here");
-  if (!name) return name;
-  Result<std::string> secret = read_config_file(*name, kMaxSecretBytes);
+  const std::string shown = shown_secret_file(std::string(path));
+  Result<std::string> secret = read_whole(std::string(path), shown, kMaxSecretBytes);
   if (!secret) return secret;
   if (secret->ends_with('\n')) secret->pop_back();
   if (secret->ends_with('\r')) secret->pop_back();
@@ -87,10 +67,9 @@ Result<std::string> read_secret_file(std::string_view path) {
 }
 
 Result<std::string> readable_file(std::string_view path) {
-  Result<std::string> name = check_regular(path, path);
-  if (!name) return name;
-  const Descriptor file(open(name->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (file.number() < 0) return refuse(path, std::strerror(errno));
+  std::string name(path);
+  const RegularFile file(name);
+  if (!file.problem().empty()) return refuse(path, file.problem());
   return name;
 }
 

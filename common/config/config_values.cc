@@ -9,6 +9,7 @@
 
 #include "common/probe/printable.h"
 #include "common/probe/target.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -27,7 +28,7 @@ std::string lower_case(std::string_view text) {
 }
 
 Unexpected refuse(std::string_view text, std::string_view wanted) {
-  return error(fmt::format("got \"{}\", wanted {}", printable(text, kShownBytes), wanted));
+  return error(fmt::format("got {}, wanted {}", rejected_value(text), wanted));
 }
 
 bool has_control(std::string_view text) {
@@ -67,6 +68,17 @@ bool is_cidr(std::string_view text, std::size_t slash) {
 }
 
 }  // namespace
+
+std::string rejected_value(std::string_view text) {
+  if (may_hold_secret(text)) return described_value(text);
+  return fmt::format("\"{}\"", printable(text, kShownBytes));
+}
+
+std::string shown_key(std::string_view key) {
+  if (key.find_first_of(":@=") != std::string_view::npos)
+    return fmt::format("(a key of {} bytes)", key.size());
+  return printable(key, kShownBytes);
+}
 
 Result<Duration> parse_duration(std::string_view text) {
   constexpr std::string_view kWanted = "a duration such as 500ms, 10s, 1m, 2h or 21d";
@@ -138,7 +150,8 @@ Result<std::string> parse_auth_target(std::string_view text) {
 }
 
 Result<std::string> parse_words(std::string_view text) {
-  if (text.empty() || has_control(text)) return refuse(text, "a text without control characters");
+  if (text.empty() || has_control(text))
+    return error("got " + described_value(text) + ", wanted a text without control characters");
   return std::string(text);
 }
 

@@ -29,10 +29,21 @@ Result<std::string> parse_words(std::string_view text);
 // The name of a module.
 bool is_module_name(std::string_view name);
 
-// The whole of a file. `max_bytes` bounds it; the error does not name the key.
+// The whole of a regular file (regular_file.h). `max_bytes` bounds it; the error does not name the
+// key.
 Result<std::string> read_config_file(const std::string& path, std::size_t max_bytes);
 // A message's body.
 Result<std::string> read_body(std::string_view path);
+// A rejected value as messages show it: in quotes, or described where it may hold a secret.
+std::string rejected_value(std::string_view text);
+// A key of a mapping as messages show it. One that holds what no key of ours does may be a line
+// with a secret.
+std::string shown_key(std::string_view key);
+
+// How a message names the file of a secret: by its path where there is such a file or could be, for
+// the secret itself may stand where its file's path belongs.
+std::string shown_secret_file(const std::string& path);
+
 // The one line of a secret's file. The error never shows it.
 Result<std::string> read_secret_file(std::string_view path);
 // The path itself, when a file (a folder) that can be read is there.

@@ -6,6 +6,7 @@
 #include "common/config/config_values.h"
 #include "common/smtp/address.h"
 #include "common/smtp/greylisting.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -41,7 +42,7 @@ void read_tls(Section& module, ProbePlan& plan) {
   const auto parse_version = [](std::string_view text) -> Result<TlsVersion> {
     if (const auto known = tls_version_from_name(text)) return *known;
     return error(
-        fmt::format("got \"{}\", wanted TLS1.0, TLS1.1, TLS1.2 or TLS1.3", printable(text, 80)));
+        fmt::format("got {}, wanted TLS1.0, TLS1.1, TLS1.2 or TLS1.3", rejected_value(text)));
   };
   if (section.read("min_version", version, parse_version)) tls.min_version = version;
   section.choose<bool>("legacy", tls.legacy, {{"true", true}, {"false", false}});
@@ -69,9 +70,9 @@ void read_tls(Section& module, ProbePlan& plan) {
 Result<Mechanism> parse_mechanism(std::string_view text) {
   if (const auto known = mechanism_from_name(text)) return *known;
   return error(fmt::format(
-      "got \"{}\", wanted auto, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2 or "
+      "got {}, wanted auto, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2 or "
       "OAUTHBEARER",
-      printable(text, 80)));
+      is_like_mechanism(text) ? rejected_value(text) : described_value(text)));
 }
 
 // Which of the two secrets stands there must be what the mechanism sends. Only `auto` may have
@@ -92,6 +93,7 @@ void read_auth(Section& outer, Module& module) {
   const YamlEntry* entry = outer.map("auth");
   if (!entry) return;
   Section section(outer.faults(), entry->value, outer.path("auth"), entry->line);
+  section.hide_unknown_keys();
   AuthPlan auth;
   section.read("mechanism", auth.mechanism, parse_mechanism);
   const YamlEntry* name = section.find("username");
@@ -100,6 +102,8 @@ void read_auth(Section& outer, Module& module) {
   if (password) section.read("password_file", auth.credentials.password, read_secret_file);
   const YamlEntry* token = section.find("token_file");
   if (token) section.read("token_file", auth.credentials.token, read_secret_file);
+  for (const YamlEntry* secret : {password, token})
+    if (secret) module.secret_files.push_back(secret->value.text);
   const YamlEntry* targets = section.find("targets");
   if (targets) section.read_list("targets", module.auth_targets, false, parse_auth_target);
   // RFC 7628 s3.1: OAUTHBEARER's token names the user where nothing else does.
@@ -155,19 +159,19 @@ void read_message(Section& module, Module& made) {
 
 Result<std::string> parse_dns_server_key(std::string_view text) {
   if (auto server = parse_dns_server(text)) return *std::move(server);
-  return error(fmt::format("got \"{}\", wanted {}", printable(text, 80), kDnsServerWanted));
+  return error(fmt::format("got {}, wanted {}", rejected_value(text), kDnsServerWanted));
 }
 
 Result<Duration> parse_dns_timeout(std::string_view text) {
   Result<Duration> timeout = parse_duration(text);
   if (timeout && *timeout >= kShortestDnsTimeout && *timeout <= kLongestDnsTimeout) return timeout;
-  return error(fmt::format("got \"{}\", wanted a duration from 10ms to 60s", printable(text, 80)));
+  return error(fmt::format("got {}, wanted a duration from 10ms to 60s", rejected_value(text)));
 }
 
 Result<int> parse_dns_tries(std::string_view text) {
   Result<int> tries = parse_count(text);
   if (tries && *tries >= 1 && *tries <= kMostDnsTries) return tries;
-  return error(fmt::format("got \"{}\", wanted a whole number from 1 to {}", printable(text, 80),
+  return error(fmt::format("got {}, wanted a whole number from 1 to {}", rejected_value(text),
                            kMostDnsTries));
 }
 
@@ -252,7 +256,7 @@ Result<Step> parse_until(std::string_view text) {
     wanted += wanted.empty() ? "" : ", ";
     wanted += step_name(known);
   }
-  return error(fmt::format("got \"{}\", wanted one of {}", printable(text, 80), wanted));
+  return error(fmt::format("got {}, wanted one of {}", rejected_value(text), wanted));
 }
 
 Result<Duration> parse_timeout(std::string_view text) {
@@ -275,7 +279,7 @@ Module read_module(Faults& faults, const YamlEntry& entry) {
   ProbePlan& plan = module.plan;
   plan.dialogue.tls = TlsMode::Opportunistic;
   const std::size_t faults_before = faults.count();
-  Section section(faults, entry.value, "modules." + printable(entry.key, 80), entry.line);
+  Section section(faults, entry.value, "modules." + shown_key(entry.key), entry.line);
   if (!is_module_name(entry.key))
     section.fault("wanted a name of letters, digits, '_', '-' and '.', at most 64");
   section.choose<Protocol>("protocol", plan.dialogue.protocol,

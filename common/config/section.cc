@@ -2,26 +2,9 @@
 
 #include <algorithm>
 
+#include "common/smtp/quoted_value.h"
+
 namespace smtpprobe {
-namespace {
-
-// One character too many, too few, another, or two neighbours in the wrong order.
-bool is_one_slip(std::string_view a, std::string_view b) {
-  const auto [in_a, in_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  const std::string_view left(in_a, a.end());
-  const std::string_view right(in_b, b.end());
-  const auto behind = [](std::string_view text, std::size_t gone) {
-    return text.substr(std::min(gone, text.size()));
-  };
-  if (left.empty() && right.empty()) return false;
-  if (behind(left, 1) == right || left == behind(right, 1) || behind(left, 1) == behind(right, 1))
-    return true;
-  return left.size() > 1 && right.size() > 1 && left[0] == right[1] && left[1] == right[0] &&
-         left.substr(2) == right.substr(2);
-}
-
-}  // namespace
-
 void Faults::add(int line, std::string_view path, std::string_view what) {
   ++count_;
   const auto place = std::upper_bound(told_.begin(), told_.end(), line,
@@ -51,8 +34,7 @@ Section::Section(Faults& faults, const YamlNode& node, std::string path, int lin
 }
 
 std::string Section::path(std::string_view key) const {
-  constexpr std::size_t kKeyBytes = 80;
-  const std::string shown = printable(key, kKeyBytes);
+  const std::string shown = shown_key(key);
   return path_.empty() ? shown : path_ + "." + shown;
 }
 
@@ -74,8 +56,12 @@ void Section::finish() {
     const auto meant = std::find_if(known_.begin(), known_.end(), [&entry](const std::string& one) {
       return is_one_slip(entry.key, one);
     });
-    faults_.add(entry.line, path(entry.key),
-                fmt::format("unknown key; {}known here: {}",
+    // A line of a secret is a key, too, where its quotes are missing.
+    const std::vector<std::string_view> known_words(known_.begin(), known_.end());
+    const bool hidden = hides_unknown_ && !is_like_one_of(entry.key, known_words);
+    faults_.add(entry.line, hidden ? path_ : path(entry.key),
+                fmt::format("{}; {}known here: {}",
+                            hidden ? "unknown key, " + described_value(entry.key) : "unknown key",
                             meant == known_.end() ? "" : "did you mean " + *meant + "? ", known));
   }
 }

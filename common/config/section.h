@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/config/config_values.h"
 #include "common/config/yaml_tree.h"
 #include "common/probe/printable.h"
 #include "common/smtp/error.h"
@@ -56,6 +57,8 @@ class Section {
 
   // From here on a key without a value counts as absent.
   void allow_blank() { blank_is_absent_ = true; }
+  // Where secrets are near, a key that is like no known one may be a piece of a secret.
+  void hide_unknown_keys() { hides_unknown_ = true; }
 
   // Null when the key is absent. Every key that may stand here is asked for.
   const YamlEntry* find(std::string_view key);
@@ -128,7 +131,7 @@ class Section {
       wanted += word;
     }
     fault(*entry,
-          fmt::format("got \"{}\", wanted one of {}", printable(entry->value.text, 80), wanted));
+          fmt::format("got {}, wanted one of {}", rejected_value(entry->value.text), wanted));
     return false;
   }
 
@@ -151,6 +154,7 @@ class Section {
   std::string path_;
   int line_;
   bool blank_is_absent_ = false;
+  bool hides_unknown_ = false;
   std::vector<std::string> known_;
 };
 

@@ -12,7 +12,9 @@
 #include <sstream>
 #include <utility>
 
+#include "common/config/config_values.h"
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 namespace {
@@ -92,7 +94,7 @@ class Copier {
     if (++nodes_ > kMaxYamlNodes)
       return fail(to.line, fmt::format("over {} values, aliases counted in full", kMaxYamlNodes));
     if (!is_plain_tag(from.Tag()))
-      return fail(to.line, fmt::format("unknown tag \"{}\"", printable(from.Tag(), kShownBytes)));
+      return fail(to.line, "unknown tag; a value that begins with '!' needs quotes");
     if (from.IsScalar()) {
       to.kind = YamlNode::Kind::Scalar;
       to.text = from.Scalar();
@@ -125,16 +127,21 @@ class Copier {
       const auto [earlier, is_new] = seen.emplace(key, line);
       if (!is_new)
         return fail(line, fmt::format("{}{}: key given twice, first in line {}", path_,
-                                      printable(key, kShownBytes), earlier->second));
+                                      near_secrets() ? described_value(key) : shown_key(key),
+                                      earlier->second));
       YamlEntry& entry = to.entries.emplace_back();
       entry.key = key;
       entry.line = line;
       const std::size_t outer = path_.size();
-      path_ += printable(key, kShownBytes) + ".";
+      path_ += shown_key(key) + ".";
       if (!copy(pair.second, depth, entry.value)) return false;
       path_.resize(outer);
     }
     return true;
+  }
+
+  bool near_secrets() const {
+    return path_.ends_with("auth.") || path_.ends_with("basic_auth_users.");
   }
 
   bool fail(int line, std::string_view what) {
@@ -186,7 +193,9 @@ Result<std::vector<YamlNode>> parse_yaml(std::string_view text, const std::strin
     return documents;
   } catch (const YAML::Exception& fault) {
     const int line = line_of(fault.mark);
-    return error(fmt::format("{}:{}: no YAML: {}{}", name, line, printable(fault.msg, kShownBytes),
+    // What follows a colon is the user's text: "the referenced anchor is not defined: secret".
+    const std::string_view what = std::string_view(fault.msg).substr(0, fault.msg.find(':'));
+    return error(fmt::format("{}:{}: no YAML: {}{}", name, line, printable(what, kShownBytes),
                              is_indented_with_tab(text, line) ? kTab : std::string_view()));
   } catch (const std::exception& fault) {
     return error(fmt::format("{}:1: {}", name, printable(fault.what(), kShownBytes)));

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -35,8 +39,8 @@ void blame_ourselves(TlsFacts& facts) {
 
 Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
                            const TlsContext* tls, Transport& transport, Pace* handshakes,
-                           std::shared_ptr<const DialoguePlan> dialogue, Instant connected,
-                           Instant deadline)
+                           TextBudget* texts, std::shared_ptr<const DialoguePlan> dialogue,
+                           Instant connected, Instant deadline, Interrupt* interrupt)
     : result_(result),
       ledger_(ledger),
       plan_(plan),
@@ -44,12 +48,17 @@ Conversation::Conversation(ProbeResult& result, TimeLedger& ledger, const ProbeP
       transport_(transport),
       handshakes_(handshakes),
       deadline_(deadline),
-      dialogue_(std::move(dialogue), connected, deadline) {}
+      interrupt_(interrupt),
+      dialogue_(std::move(dialogue), connected, deadline, texts) {}
 
 asio::awaitable<void> Conversation::run() {
   while (true) {
     const Action action = dialogue_.next();
     if (action.kind == Action::Kind::Close) break;
+    if (interrupt_ != nullptr && (dialogue_.sends_message() || dialogue_.is_decided())) {
+      const bool late = react_to_interrupt();
+      if (late) co_await asio::this_coro::reset_cancellation_state();
+    }
     if (action.kind == Action::Kind::StartTls && handshakes_ != nullptr && !busy_) {
       auto entering = enter_handshake();
       const bool in = co_await std::move(entering);
@@ -59,6 +68,9 @@ asio::awaitable<void> Conversation::run() {
     // The server may refuse a message that it does not read to its end.
     const bool sending = action.kind == Action::Kind::Send;
     const bool in_time = co_await transport_.wait(dialogue_.deadline(), sending);
+    // A wait that was cancelled looks like one whose time is over.
+    if (!in_time && interrupt_ != nullptr && interrupt_->requested())
+      throw boost::system::system_error(asio::error::operation_aborted);
     // One more look before it is too late: under load we are late, not the server.
     if (!in_time && act(dialogue_.next()) == IoState::NotYet) out_of_time();
   }
@@ -67,6 +79,18 @@ asio::awaitable<void> Conversation::run() {
   const bool quit_answered =
       !steps.empty() && steps.back().step == Step::Quit && steps.back().reply.has_value();
   transport_.close(quit_answered || !dialogue_.failure());
+}
+
+// No mail is sent twice, and no verdict is lost. True: an interruption came too late, and is void.
+bool Conversation::react_to_interrupt() {
+  if (dialogue_.sends_message() && interrupt_->may_repeat()) {
+    if (interrupt_->requested()) throw boost::system::system_error(asio::error::operation_aborted);
+    interrupt_->forbid_repeat();
+  }
+  if (!dialogue_.is_decided()) return false;
+  const bool late = interrupt_->requested();
+  interrupt_->close();
+  return late;
 }
 
 asio::awaitable<bool> Conversation::enter_handshake() {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/net/interrupt.h"
 #include "common/net/pace.h"
 #include "common/net/tls_context.h"
 #include "common/net/transport.h"
@@ -22,10 +23,12 @@ namespace smtpprobe {
 class Conversation {
  public:
   // All that is referred to outlives the conversation. `tls` is null where no TLS is planned,
-  // `handshakes` where handshakes wait for no others. The connection is up since `connected`.
+  // `handshakes` where handshakes wait for no others, `interrupt` where nothing interrupts it;
+  // `texts` as Dialogue has it. The connection is up since `connected`.
   Conversation(ProbeResult& result, TimeLedger& ledger, const ProbePlan& plan,
-               const TlsContext* tls, Transport& transport, Pace* handshakes,
-               std::shared_ptr<const DialoguePlan> dialogue, Instant connected, Instant deadline);
+               const TlsContext* tls, Transport& transport, Pace* handshakes, TextBudget* texts,
+               std::shared_ptr<const DialoguePlan> dialogue, Instant connected, Instant deadline,
+               Interrupt* interrupt);
 
   // To the end of the dialogue, and of the connection.
   boost::asio::awaitable<void> run();
@@ -36,6 +39,7 @@ class Conversation {
   // False: the time went by before it was this one's turn, and the dialogue knows.
   boost::asio::awaitable<bool> enter_handshake();
   std::string words_of_wait() const;
+  bool react_to_interrupt();
 
   // One action of the dialogue as far as it goes without waiting.
   IoState act(const Action& action);
@@ -58,6 +62,7 @@ class Conversation {
   Pace* handshakes_;
   std::optional<Pace::Place> handshake_place_;
   Instant deadline_;
+  Interrupt* interrupt_;
   Dialogue dialogue_;
   bool busy_ = false;  // in the middle of a handshake: it is known that the peer was silent
   bool shaking_hands_ = false;

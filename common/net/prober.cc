@@ -67,24 +67,38 @@ bool fits(IpChoice choice, const SocketAddress& address) {
          !(choice == IpChoice::Ipv6 && address.ip_version() == 4);
 }
 
+std::string refusal_words(const TurnClaim& claim, const SocketAddress& peer) {
+  const std::string full = "the queue of probes for " + peer.words() + " is full";
+  if (claim.refusal == TurnClaim::Refusal::QueueFull) return full;
+  return full + ", and this client had most of its places: one was given to another client";
+}
+
+// The time of earlier attempts is that of other probes, for which they were interrupted.
+Instant began_at(const TurnClaim* claim) {
+  return claim != nullptr && claim->begins_again() ? claim->first_began : now();
+}
+
 class Session {
  public:
-  Session(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
-          std::shared_ptr<const TlsContext> tls, Restraint restraint,
+  // All outlive the session, of which there are thousands.
+  Session(ProbeResult& result, const std::shared_ptr<const ProbePlan>& plan,
+          const std::shared_ptr<const TlsContext>& tls, const Restraint& restraint,
           asio::any_io_executor executor)
       : result_(result),
-        shared_plan_(std::move(plan)),
+        shared_plan_(plan),
         plan_(*shared_plan_),
-        ledger_(now(), plan_.timeout),
-        tls_(std::move(tls)),
+        ledger_(began_at(restraint.claim), plan_.timeout),
+        tls_(tls),
         restraint_(restraint),
         transport_(std::move(executor)) {
     result_.began = ledger_.began();
-    result_.started = wall_now();
+    result_.started = wall_now() - std::chrono::floor<WallTime::duration>(now() - result_.began);
     deadline_ = result_.began + plan_.timeout;
     result_.endpoint.host = plan_.target.host;
     result_.endpoint.port = plan_.target.unix_path.empty() ? plan_.port : 0;
     result_.verify = effective_verify(plan_, false);
+    if (restraint.claim != nullptr && restraint.claim->begins_again())
+      ledger_.add(TimeUse::Queued, now() - result_.began);
   }
 
   asio::awaitable<void> run(Resolver& resolver);
@@ -99,23 +113,26 @@ class Session {
   bool none_connected();
   void judge_timeout();
 
+  // nullopt also where the plan names none.
+  std::optional<SocketAddress> source_address() const {
+    return SocketAddress::from_literal(plan_.source_address, 0);
+  }
   bool resolve_literal();
   bool fail(Step step, Reason reason, std::string detail);
   void describe(const SocketAddress& peer);
   std::shared_ptr<const DialoguePlan> dialogue_plan();
 
   ProbeResult& result_;
-  std::shared_ptr<const ProbePlan> shared_plan_;
+  const std::shared_ptr<const ProbePlan>& shared_plan_;
   const ProbePlan& plan_;
   TimeLedger ledger_;
-  std::shared_ptr<const TlsContext> tls_;
-  Restraint restraint_;
+  const std::shared_ptr<const TlsContext>& tls_;
+  const Restraint& restraint_;
   std::optional<AddressTurns::Turn> turn_;
   std::optional<Pace::Place> start_;
   Transport transport_;
   Instant deadline_{};
   std::vector<SocketAddress> addresses_;
-  std::optional<SocketAddress> source_;
   std::optional<Conversation> conversation_;
 };
 
@@ -124,8 +141,10 @@ asio::awaitable<void> Session::run(Resolver& resolver) {
   if (!go_on) co_return;
   go_on = co_await connect_any();
   if (!go_on) co_return;
+  std::vector<SocketAddress>().swap(addresses_);  // thousands of probes may wait from here on
   conversation_.emplace(result_, ledger_, plan_, tls_.get(), transport_, restraint_.handshakes,
-                        dialogue_plan(), result_.steps.back().ended, deadline_);
+                        restraint_.texts, dialogue_plan(), result_.steps.back().ended, deadline_,
+                        restraint_.claim != nullptr ? restraint_.claim->interrupt.get() : nullptr);
   auto conversing = conversation_->run();
   co_await std::move(conversing);
 }
@@ -156,12 +175,9 @@ bool Session::resolve_literal() {
 }
 
 asio::awaitable<bool> Session::resolve(Resolver& resolver) {
-  if (!plan_.source_address.empty()) {
-    source_ = SocketAddress::from_literal(plan_.source_address, 0);
-    if (!source_)
-      co_return fail(Step::Resolve, Reason::Config,
-                     "source address " + plan_.source_address + " is no IP address");
-  }
+  if (!plan_.source_address.empty() && !source_address())
+    co_return fail(Step::Resolve, Reason::Config,
+                   "source address " + plan_.source_address + " is no IP address");
   if (!resolve_literal()) co_return false;
   if (!addresses_.empty()) co_return true;
 
@@ -194,7 +210,8 @@ asio::awaitable<bool> Session::resolve(Resolver& resolver) {
 
 // The PROXY header is a part of connecting: without it nobody speaks SMTP at the other end.
 asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant limit) {
-  auto connecting = connect(transport_, peer, source_, limit);
+  const auto source = source_address();
+  auto connecting = connect(transport_, peer, source, limit);
   ConnectOutcome outcome = co_await std::move(connecting);
   if (outcome.reason != Reason::None || plan_.proxy == ProxyHeader::None) co_return outcome;
   const std::string header =
@@ -224,10 +241,10 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
   const Instant began = now();
   bool waited = false;
   if (restraint_.turns != nullptr) {
-    turn_ = restraint_.turns->try_take(peer);
+    turn_ = restraint_.turns->try_take(peer, restraint_.claim);
     if (!turn_) {
       waited = true;
-      auto waiting = restraint_.turns->take(peer, deadline_);
+      auto waiting = restraint_.turns->take(peer, deadline_, restraint_.claim);
       turn_ = co_await std::move(waiting);
     }
   }
@@ -241,6 +258,8 @@ asio::awaitable<bool> Session::take_turn(SocketAddress peer) {
     }
   }
   if (waited) ledger_.add(TimeUse::Queued, now() - began);
+  if (!in && restraint_.claim != nullptr && restraint_.claim->refusal != TurnClaim::Refusal::None)
+    co_return fail(Step::Resolve, Reason::ProbeRejected, refusal_words(*restraint_.claim, peer));
   co_return (in && (restraint_.starts == nullptr || start_)) ||
       fail(Step::Resolve, Reason::ProbeRejected,
            "waited " + seconds_words(ledger_.total(TimeUse::Queued)) + " for other probes" +
@@ -315,7 +334,8 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
   if (planned.helo_name.empty()) own().helo_name = own_helo_name(local);
   const bool stop = result_.verify == TlsVerify::Require;
   if (planned.stop_on_bad_certificate != stop) own().stop_on_bad_certificate = stop;
-  const bool trusted = loopback && plan_.tls.verify != TlsVerify::Require;
+  const bool trusted =
+      stays_on_this_host(plan_, loopback) && plan_.tls.verify != TlsVerify::Require;
   if (planned.auth && trusted && !planned.auth->without_verified_tls)
     own().auth->without_verified_tls = true;
 
@@ -333,7 +353,10 @@ std::shared_ptr<const DialoguePlan> Session::dialogue_plan() {
 void Session::judge_timeout() {
   if (!result_.failure) return;
   const Reason reason = result_.failure->reason;
-  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout) return;
+  const bool again = restraint_.claim != nullptr && restraint_.claim->begins_again();
+  if (reason != Reason::Timeout && reason != Reason::ConnectTimeout &&
+      (reason != Reason::DnsTimeout || !again))
+    return;
   const std::string end = ", no time was left at " + std::string(step_name(result_.failure->step));
   const Instant at = now();
   switch (ledger_.cause_of_timeout(at)) {
@@ -359,11 +382,10 @@ void Session::finish_result() {
 
 }  // namespace
 
-asio::awaitable<void> probe_into(ProbeResult& result, std::shared_ptr<const ProbePlan> plan,
-                                 std::shared_ptr<const TlsContext> tls, Resolver& resolver,
-                                 Restraint restraint) {
-  const auto executor = co_await asio::this_coro::executor;
-  Session session(result, std::move(plan), std::move(tls), restraint, executor);
+asio::awaitable<void> probe_into(ProbeResult& result, const std::shared_ptr<const ProbePlan>& plan,
+                                 const std::shared_ptr<const TlsContext>& tls, Resolver& resolver,
+                                 const Restraint& restraint) {
+  Session session(result, plan, tls, restraint, co_await asio::this_coro::executor);
   auto running = session.run(resolver);
   co_await std::move(running);
   session.finish_result();
@@ -373,7 +395,7 @@ asio::awaitable<ProbeResult> probe(std::shared_ptr<const ProbePlan> plan,
                                    std::shared_ptr<const TlsContext> tls, Resolver& resolver,
                                    Restraint restraint) {
   ProbeResult result;
-  auto probing = probe_into(result, std::move(plan), std::move(tls), resolver, restraint);
+  auto probing = probe_into(result, plan, tls, resolver, restraint);
   co_await std::move(probing);
   co_return result;
 }

@@ -2,28 +2,27 @@
 // authorities (the hashed directory is read one certificate at a time), no session cache.
 #include "common/net/tls_context.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
 
+#include "common/base/regular_file.h"
 #include "common/net/channel_error.h"
 #include "common/net/openssl_start.h"
+#include "common/net/trust_directory.h"
 #include "common/probe/target.h"
 
 namespace smtpprobe {
 namespace {
 
 constexpr long kMaxCertificateBytes = 100L * 1024;
-constexpr std::size_t kMaxKeyFileBytes = 64 * 1024;
+constexpr std::size_t kMaxPemBytes = 1024UL * 1024;         // a certificate with its chain, a key
+constexpr std::size_t kMaxTrustBytes = 16UL * 1024 * 1024;  // the system's bundle has 0.2 MiB
 
 Reason problem_reason(int x509_error) {
   switch (x509_error) {
@@ -102,40 +101,97 @@ std::string file_error(std::string_view what, const std::string& path, std::stri
   return fmt::format("{}: got '{}' ({}), expected {}", what, path, problem, wanted);
 }
 
-// What the system says of opening `path` for reading; empty: all is well.
-std::string open_problem(const std::string& path, bool directory) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::strerror(errno);
-  struct stat status {};
-  const bool known = ::fstat(fd, &status) == 0;
-  ::close(fd);
-  if (!known) return "cannot be examined";
-  if (S_ISDIR(status.st_mode) != directory) return directory ? "not a directory" : "is a directory";
-  if (!directory && !S_ISREG(status.st_mode)) return "not a regular file";
-  return {};
+// Of a directory.
+std::string directory_problem(const std::string& path) {
+  const RegularFile file(path);
+  if (file.is_directory()) return {};
+  return file.mode() == 0 ? file.problem() : "not a directory";
 }
 
-// By the two forms' own marks: what OpenSSL says of them depends on which ciphers it was started
-// with.
-bool holds_encrypted_key(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return false;
-  std::string text(kMaxKeyFileBytes, '\0');
-  const ssize_t size = ::read(fd, text.data(), text.size());
-  ::close(fd);
-  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-  return text.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string::npos ||
-         text.find("Proc-Type: 4,ENCRYPTED") != std::string::npos;
+template <auto Free>
+struct Freed {
+  template <typename T>
+  void operator()(T* handle) const {
+    Free(handle);
+  }
+};
+using BioPtr = std::unique_ptr<BIO, Freed<BIO_free_all>>;
+using CertificatePtr = std::unique_ptr<X509, Freed<X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+
+void free_infos(STACK_OF(X509_INFO) * infos) { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
+using InfosPtr = std::unique_ptr<STACK_OF(X509_INFO), Freed<free_infos>>;
+
+// A PEM file, read before OpenSSL sees it: OpenSSL's own readers take a path and would wait for the
+// writer of a FIFO. Wiped at the end, for it may be a key.
+class PemFile {
+ public:
+  PemFile(const std::string& path, std::size_t max_bytes) {
+    RegularFile file(path);
+    text_ = file.read(max_bytes).value_or("");
+    problem_ = file.is_directory() ? "is a directory" : file.problem();
+  }
+  ~PemFile() { OPENSSL_cleanse(text_.data(), text_.size()); }
+  PemFile(const PemFile&) = delete;
+  PemFile& operator=(const PemFile&) = delete;
+
+  const std::string& problem() const { return problem_; }  // empty: it was read
+  BioPtr reader() const {
+    return BioPtr(BIO_new_mem_buf(text_.data(), static_cast<int>(text_.size())));
+  }
+  // By the two forms' own marks: what OpenSSL says of them depends on which ciphers it was started
+  // with.
+  bool holds_encrypted_key() const {
+    return text_.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string::npos ||
+           text_.find("Proc-Type: 4,ENCRYPTED") != std::string::npos;
+  }
+
+ private:
+  std::string text_;
+  std::string problem_;
+};
+
+// What SSL_CTX_load_verify_file() does with a path: certificates and revocation lists.
+bool add_trust(SSL_CTX* context, BIO* pem) {
+  const InfosPtr infos(PEM_X509_INFO_read_bio(pem, nullptr, &refuse_passphrase, nullptr));
+  if (infos == nullptr) return false;
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  int count = 0;
+  for (int i = 0; i < sk_X509_INFO_num(infos.get()); ++i) {
+    const X509_INFO* info = sk_X509_INFO_value(infos.get(), i);
+    if (info->x509 != nullptr && X509_STORE_add_cert(store, info->x509) != 1) return false;
+    if (info->crl != nullptr && X509_STORE_add_crl(store, info->crl) != 1) return false;
+    count += (info->x509 != nullptr ? 1 : 0) + (info->crl != nullptr ? 1 : 0);
+  }
+  if (count == 0) ERR_raise(ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
+  return count != 0;
+}
+
+// What SSL_CTX_use_certificate_chain_file() does with a path.
+bool use_chain(SSL_CTX* context, BIO* pem) {
+  const CertificatePtr own(PEM_read_bio_X509_AUX(pem, nullptr, &refuse_passphrase, nullptr));
+  if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) return false;
+  ERR_clear_error();
+  while (true) {
+    const CertificatePtr next(PEM_read_bio_X509(pem, nullptr, &refuse_passphrase, nullptr));
+    if (next == nullptr) break;
+    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return false;
+  }
+  const unsigned long code = ERR_peek_last_error();
+  const bool ended =
+      ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  if (ended) ERR_clear_error();
+  return ended;
 }
 
 using ContextHandle = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 
 Result<void> load_ca_file(SSL_CTX* context, std::string_view what, const std::string& path) {
   constexpr std::string_view kWanted = "a readable file of PEM certificates";
-  const std::string problem = open_problem(path, false);
-  if (!problem.empty()) return error(file_error(what, path, problem, kWanted));
+  const PemFile file(path, kMaxTrustBytes);
+  if (!file.problem().empty()) return error(file_error(what, path, file.problem(), kWanted));
   ERR_clear_error();
-  if (SSL_CTX_load_verify_file(context, path.c_str()) != 1) {
+  if (!add_trust(context, file.reader().get())) {
     return error(file_error(what, path, openssl_words(), kWanted));
   }
   return {};
@@ -143,7 +199,7 @@ Result<void> load_ca_file(SSL_CTX* context, std::string_view what, const std::st
 
 Result<void> load_directory(SSL_CTX* context, std::string_view what, const std::string& path) {
   ERR_clear_error();
-  if (SSL_CTX_load_verify_dir(context, path.c_str()) == 1) return {};
+  if (add_trust_directories(context, path)) return {};
   return error(file_error(what, path, openssl_words(), "a directory made by openssl rehash"));
 }
 
@@ -167,7 +223,7 @@ Result<void> load_trust(SSL_CTX* context, const TlsPlan& plan) {
     if (!loaded) return loaded;
   }
   if (plan.ca_path.empty()) return {};
-  const std::string problem = open_problem(plan.ca_path, true);
+  const std::string problem = directory_problem(plan.ca_path);
   if (!problem.empty()) {
     return error(
         file_error("ca_path", plan.ca_path, problem, "a directory made by openssl rehash"));
@@ -178,12 +234,14 @@ Result<void> load_trust(SSL_CTX* context, const TlsPlan& plan) {
 Result<void> load_client_key(SSL_CTX* context, const TlsPlan& plan) {
   constexpr std::string_view kWanted = "a PEM private key without a passphrase";
   const std::string& path = plan.key_file.empty() ? plan.cert_file : plan.key_file;
-  const std::string problem = open_problem(path, false);
-  if (!problem.empty()) return error(file_error("key_file", path, problem, kWanted));
+  const PemFile file(path, kMaxPemBytes);
+  if (!file.problem().empty()) return error(file_error("key_file", path, file.problem(), kWanted));
   ERR_clear_error();
-  const bool loaded = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1;
+  const KeyPtr key(
+      PEM_read_bio_PrivateKey(file.reader().get(), nullptr, &refuse_passphrase, nullptr));
+  const bool loaded = key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1;
   if (loaded && SSL_CTX_check_private_key(context) == 1) return {};
-  if (!loaded && holds_encrypted_key(path)) {
+  if (!loaded && file.holds_encrypted_key()) {
     return error(file_error("key_file", path, "is encrypted", kWanted));
   }
   const unsigned long code = ERR_peek_error();
@@ -204,12 +262,12 @@ Result<void> load_client_certificate(SSL_CTX* context, const TlsPlan& plan) {
                             "a client certificate too"));
   }
   constexpr std::string_view kWanted = "PEM certificates, the client's own first";
-  const std::string problem = open_problem(plan.cert_file, false);
-  if (!problem.empty()) {
-    return error(file_error("cert_file", plan.cert_file, problem, kWanted));
+  const PemFile file(plan.cert_file, kMaxPemBytes);
+  if (!file.problem().empty()) {
+    return error(file_error("cert_file", plan.cert_file, file.problem(), kWanted));
   }
   ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(context, plan.cert_file.c_str()) != 1) {
+  if (!use_chain(context, file.reader().get())) {
     return error(file_error("cert_file", plan.cert_file, openssl_words(), kWanted));
   }
   return load_client_key(context, plan);

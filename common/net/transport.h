@@ -65,7 +65,8 @@ class Transport {
   SSL* tls() const { return ssl_.get(); }  // nullptr in clear
 
   // Until the socket is ready for what the last NotYet wanted, or writable while it connects; with
-  // `or_readable` also until there is something to read. False: `deadline` has passed first.
+  // `or_readable` also until there is something to read. False: `deadline` has passed first, or
+  // the coroutine was cancelled.
   boost::asio::awaitable<bool> wait(Instant deadline, bool or_readable = false);
 
   // Some of what was read has no timestamp of the kernel's, but counts from when it was read.

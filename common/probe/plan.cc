@@ -306,10 +306,15 @@ Result<void> check_means(const ProbePlan& plan) {
   return {};
 }
 
+bool stays_on_this_host(const ProbePlan& plan, bool loopback_peer) {
+  return loopback_peer && names_this_host(plan.target);
+}
+
 TlsVerify effective_verify(const ProbePlan& plan, bool loopback_peer) {
   if (plan.tls.verify) return *plan.tls.verify;
   const std::optional<AuthPlan>& auth = plan.dialogue.auth;
-  const bool secrets = auth && !auth->without_verified_tls && !loopback_peer;
+  const bool secrets =
+      auth && !auth->without_verified_tls && !stays_on_this_host(plan, loopback_peer);
   return secrets ? TlsVerify::Require : TlsVerify::Report;
 }
 

@@ -80,9 +80,12 @@ Result<void> check_plan(const ProbePlan& plan);
 // composed, a mechanism that cannot be had. Costs more than check_plan().
 Result<void> check_means(const ProbePlan& plan);
 
+// Whether what is sent to this peer stays on this host, and the user meant that:
+// names_this_host().
+bool stays_on_this_host(const ProbePlan& plan, bool loopback_peer);
+
 // How certificates are judged when `plan` meets this peer: as the user said; else `require` with
-// credentials, unless they may go without verified TLS or the peer is on the loopback; else
-// `report`.
+// credentials, unless they may go without verified TLS or stay on this host; else `report`.
 TlsVerify effective_verify(const ProbePlan& plan, bool loopback_peer);
 
 }  // namespace smtpprobe

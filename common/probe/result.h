@@ -43,7 +43,8 @@ struct ProbeResult {
   WallTime started{};  // for the dates of certificates
   Instant began{};
   Instant ended{};                // after QUIT
-  Duration waited{};              // for its turn at this address; the time of no step
+  Duration waited{};              // for other probes, attempts they ended included; of no step
+  unsigned interruptions = 0;     // by probes of other clients, after each of which it began again
   std::vector<StepRecord> steps;  // those that ran, in order; Resolve only for a name
   std::optional<Failure> failure;
   std::vector<Failure> deviations;  // see Dialogue::deviations()

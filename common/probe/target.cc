@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 
@@ -21,7 +22,9 @@ bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
 bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
 
 Unexpected refuse(std::string_view text, std::string_view why) {
-  std::string message = "got \"" + printable_for_nagios(text, kShownBytes) + "\": ";
+  std::string message = may_hold_secret(text) || text.find('@') != std::string_view::npos
+                            ? "got " + described_value(text) + ": "
+                            : "got \"" + printable_for_nagios(text, kShownBytes) + "\": ";
   message += why;
   return error(std::move(message));
 }
@@ -220,6 +223,21 @@ Result<Target> parse_authority(std::string_view text, std::string_view rest, boo
   return target;
 }
 
+// ::1 and 127/8 mapped into IPv6, in all their spellings.
+bool is_ipv6_loopback(std::string_view text) {
+  text = text.substr(0, text.find('%'));
+  const std::size_t last_colon = text.rfind(':');
+  const std::string_view last = text.substr(last_colon + 1);
+  const std::string_view before = text.substr(0, last_colon + 1);
+  if (is_ipv4(last) && !last.starts_with("127.")) return false;
+  if (before.find_first_not_of("0:") == std::string_view::npos) {
+    const std::size_t digit = last.find_first_not_of('0');
+    return digit != std::string_view::npos && last.substr(digit) == "1";
+  }
+  const std::size_t mapped = before.find_first_not_of("0:");
+  return is_ipv4(last) && same_without_case(before.substr(mapped), "ffff:");
+}
+
 }  // namespace
 
 std::string Target::text(int default_port) const {
@@ -274,5 +292,17 @@ std::string normal_host(std::string_view host) {
 }
 
 bool is_ip_literal(std::string_view host) { return is_ipv4(host) || is_ipv6(host); }
+
+bool names_this_host(const Target& target) {
+  if (!target.unix_path.empty()) return true;
+  std::string_view host = target.host;
+  if (is_ipv4(host)) return host.starts_with("127.");
+  if (is_ipv6(host)) return is_ipv6_loopback(host);
+  constexpr std::string_view kLocalhost = "localhost";
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.size() < kLocalhost.size()) return false;
+  const std::size_t at = host.size() - kLocalhost.size();
+  return same_without_case(host.substr(at), kLocalhost) && (at == 0 || host[at - 1] == '.');
+}
 
 }  // namespace smtpprobe

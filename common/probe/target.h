@@ -38,6 +38,11 @@ std::string normal_host(std::string_view host);
 // "192.0.2.1", "::1", "fe80::1%eth0"
 bool is_ip_literal(std::string_view host);
 
+// Whether `target` by itself says that its peer is this host: a unix socket, a literal loopback
+// address, or "localhost" and the names below it (RFC 6761 s6.3). Another name does not, whatever
+// it resolves to: who answers for the name would decide where credentials go.
+bool names_this_host(const Target& target);
+
 inline constexpr int kSmtpPort = 25;
 inline constexpr int kSmtpsPort = 465;
 inline constexpr int kSubmissionPort = 587;

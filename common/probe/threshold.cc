@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/probe/printable.h"
+#include "common/smtp/quoted_value.h"
 
 namespace smtpprobe {
 
@@ -43,8 +44,11 @@ std::string_view without_percent_signs(std::string_view text) {
 }
 
 Unexpected not_a_range(std::string_view text, std::string_view why) {
-  return error(fmt::format("got \"{}\"{}, wanted a range such as 10, 10:, ~:10, 10:20 or @10:20",
-                           printable_for_nagios(text, kShownBytes), why));
+  const std::string shown = may_hold_secret(text)
+                                ? described_value(text)
+                                : "\"" + printable_for_nagios(text, kShownBytes) + "\"";
+  return error(
+      fmt::format("got {}{}, wanted a range such as 10, 10:, ~:10, 10:20 or @10:20", shown, why));
 }
 
 }  // namespace

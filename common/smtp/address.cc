@@ -184,7 +184,8 @@ Result<std::string> parse_command(std::string_view text) {
   constexpr std::string_view kLineBreakers("\r\n\0", 3);
   constexpr std::size_t kLineEnd = 2;
   if (text.find_first_of(kLineBreakers) != std::string_view::npos) {
-    return error("got " + quoted_value(text) + ", expected one line without CR, LF or NUL");
+    // The answer to a 334 is a secret.
+    return error("got " + described_value(text) + ", expected one line without CR, LF or NUL");
   }
   if (text.size() + kLineEnd > kMaxCommandLine) {
     return error("got " + std::to_string(text.size()) + " bytes, expected at most " +

@@ -43,8 +43,9 @@ bool begins_with_code_of(const std::string& expected, const Reply& reply) {
 Dialogue::Dialogue(DialoguePlan plan, Instant now, Instant deadline)
     : Dialogue(std::make_shared<const DialoguePlan>(std::move(plan)), now, deadline) {}
 
-Dialogue::Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline)
-    : plan_(std::move(plan)), deadline_(deadline), path_(session_path(*plan_)) {
+Dialogue::Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline,
+                   TextBudget* texts)
+    : plan_(std::move(plan)), deadline_(deadline), path_(session_path(*plan_)), texts_(texts) {
   learn_secrets();
   advance(now);
 }
@@ -224,7 +225,7 @@ void Dialogue::deviate(Reason reason, const Reply& reply, Instant at) {
     if (known.step == step_ && known.reply->klass() == reply.klass()) return;
   }
   record(at).reason = reason;
-  deviations_.push_back({step_, reason, {}, masked(reply)});
+  deviations_.push_back({step_, reason, {}, kept(reply)});
 }
 
 // What was planned after this reply can no longer run, and a probe that left it out is not OK.
@@ -279,6 +280,7 @@ void Dialogue::on_ehlo_reply(const Reply& reply, Instant at) {
   if (!said_helo_) {
     mechanisms_ = Extensions(reply).auth_mechanisms();
     extensions_ = Extensions(masked_keywords(reply));
+    if (!texts_.take(extensions_->bytes())) extensions_->shorten();
   }
   if (step_ == Step::Ehlo) {
     mechanisms_before_tls_ = mechanisms_;
@@ -429,7 +431,10 @@ void Dialogue::on_received(std::string_view bytes, Instant at) {
   bytes_received_ += bytes.size();
   while (!bytes.empty() && reads_reply(bytes, at)) {
     bytes.remove_prefix(parser_.consume(bytes));
-    if (parser_.state() == ReplyParser::State::NeedMore) break;
+    if (parser_.state() == ReplyParser::State::NeedMore) {
+      pay_for_reading();
+      break;
+    }
     if (parser_.state() == ReplyParser::State::Failed) return on_unreadable_reply(at);
     Reply reply = parser_.reply();
     parser_.reset();

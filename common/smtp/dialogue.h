@@ -22,6 +22,8 @@
 #include "common/smtp/dialogue_plan.h"
 #include "common/smtp/extensions.h"
 #include "common/smtp/reply.h"
+#include "common/smtp/secret_mask.h"
+#include "common/smtp/text_budget.h"
 #include "common/smtp/time.h"
 
 namespace smtpprobe {
@@ -84,8 +86,10 @@ class Dialogue {
  public:
   // `deadline` is the overall one. The channel is connected at `now`.
   Dialogue(DialoguePlan plan, Instant now, Instant deadline);
-  // A plan that many dialogues share; never null.
-  Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline);
+  // A plan that many dialogues share; never null. `texts` bounds what all sessions of the process
+  // keep of their servers' texts; null: no common bound. It outlives the dialogue.
+  Dialogue(std::shared_ptr<const DialoguePlan> plan, Instant now, Instant deadline,
+           TextBudget* texts = nullptr);
 
   // What to do now. Pure: asking twice gives the same answer.
   Action next() const;
@@ -112,6 +116,10 @@ class Dialogue {
   // `took`: how long it was the peer's turn; absent: since the current wait began.
   void on_deadline(Instant at, std::optional<Duration> took = std::nullopt);
   void add_note(Note note) { notes_ |= note; }
+  // The next bytes are those of the message: the server may deliver it from here on.
+  bool sends_message() const { return step_ == Step::Message; }
+  // Nothing but QUIT is left.
+  bool is_decided() const { return step_ == Step::Quit; }
 
   // What came of it; complete once next() is Close, true of the steps so far before that.
   const std::vector<StepRecord>& steps() const { return steps_; }
@@ -196,6 +204,10 @@ class Dialogue {
   void record_sending(Instant at);  // until `at`, where it is the step's time
   void keep_worst(const Reply& reply, Instant at);
   void write_down(TranscriptLine::Who who, std::string text, Instant at);
+  void append(TranscriptLine masked);
+  Reply fitted(Reply stored);  // what is to be stored, short where there is no room for all of it
+  Reply kept(const Reply& reply) { return fitted(masked(reply)); }
+  void pay_for_reading();
   void write_down_reply(const Reply& reply, Instant at);
   void write_down_message(Instant at);
   void write_down_upload(Instant at);
@@ -241,12 +253,16 @@ class Dialogue {
   std::string auth_detail_;
   bool auth_cancelled_ = false;
   int auth_rounds_ = 0;
-  std::vector<std::string> secrets_;
+  SecretMask secrets_;
   std::size_t next_recipient_ = 0;
   std::size_t accepted_recipients_ = 0;
   std::size_t next_command_ = 0;
   std::string command_shown_;  // the current raw command, without credentials
   std::size_t message_replies_due_ = 0;
+
+  TextAccount texts_;
+  bool transcript_ends_ = false;  // there was no room for more
+  std::size_t reading_paid_ = 0;  // for the longest reply while it was being read
 
   std::vector<StepRecord> steps_;
   std::optional<Failure> failure_;

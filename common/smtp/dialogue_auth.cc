@@ -69,7 +69,7 @@ void Dialogue::enter_auth(Instant at) {
     return say(std::move(line), at);
   }
   say(line + " " + encoded, at, line + " ****");
-  secrets_.push_back(encoded);
+  secrets_.add_sent(encoded);
 }
 
 void Dialogue::on_auth_reply(const Reply& reply, Instant at) {
@@ -131,7 +131,7 @@ void Dialogue::say_secret(std::string_view response, std::string shown, Instant 
     return cancel_auth(Reason::Config, fmt::format("our response is over {} bytes", kAuthLineBytes),
                        at);
   }
-  if (encoded.size() >= 4) secrets_.push_back(encoded);
+  secrets_.add_sent(encoded);
   say(std::move(encoded), at, std::move(shown));
 }
 

@@ -47,7 +47,7 @@ void Dialogue::fail(Failure next) {
     if (before > after || (before == after && !worse_reply)) return;
   }
   next.detail = masked(std::move(next.detail));
-  if (next.reply) next.reply = masked(*std::move(next.reply));
+  if (next.reply) next.reply = kept(*next.reply);
   failure_ = std::move(next);
 }
 

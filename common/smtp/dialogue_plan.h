@@ -29,7 +29,7 @@ enum class TlsMode : std::uint8_t {
 struct AuthPlan {
   Mechanism mechanism = Mechanism::Auto;
   Credentials credentials;
-  bool without_verified_tls = false;  // --auth-insecure, a loopback peer, dialect check_smtp
+  bool without_verified_tls = false;  // --auth-insecure, names_this_host(), dialect check_smtp
 };
 
 // One -C with the -R at its index.

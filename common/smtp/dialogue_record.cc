@@ -12,20 +12,11 @@ namespace smtpprobe {
 namespace {
 
 constexpr std::size_t kShownMessageLines = 40;
-constexpr std::size_t kShortestMaskedSecret = 3;  // anything shorter would blot out ordinary words
-
-// A secret that begins at the end of one line and ends at the start of the next.
-void mask_across(const std::vector<std::string>& secrets, std::string& line, std::string& next) {
-  for (const std::string_view secret : secrets) {
-    for (std::size_t cut = 1; cut < secret.size(); ++cut) {
-      if (!line.ends_with(secret.substr(0, cut)) || !next.starts_with(secret.substr(cut))) continue;
-      line.replace(line.size() - cut, cut, "****");
-      next.replace(0, secret.size() - cut, "****");
-      break;
-    }
-  }
-}
-
+constexpr std::size_t kFreeReading = 4096;  // bytes of a reply that costs nothing while it is read
+// What is kept of a reply where there is no room for all of it.
+constexpr std::size_t kShortReplyLines = 2;
+constexpr std::size_t kShortLineBytes = 128;
+constexpr std::size_t kKeptOfKeywords = 256;  // of each line of EHLO's reply
 constexpr std::string_view kBlanks = " \t";
 
 bool is_auth(std::string_view verb) {
@@ -69,19 +60,53 @@ void Dialogue::keep_worst(const Reply& reply, Instant at) {
   StepRecord& now = record(at);
   const bool several = step_ == Step::Rcpt || step_ == Step::Command || step_ == Step::Message;
   if (several && now.reply && now.reply->klass() >= reply.klass()) return;
-  now.reply = masked(reply);
+  now.reply = kept(reply);
 }
 
 void Dialogue::write_down(TranscriptLine::Who who, std::string text, Instant at) {
   if (who != TranscriptLine::Who::Client) text = masked(std::move(text));
-  transcript_.push_back({who, at, std::move(text)});
+  append({who, at, std::move(text)});
+}
+
+void Dialogue::append(TranscriptLine line) {
+  if (transcript_ends_) return;
+  if (texts_.take(sizeof line + line.text.size())) return transcript_.push_back(std::move(line));
+  transcript_ends_ = true;
+  transcript_.push_back({TranscriptLine::Who::Probe, line.at,
+                         "the rest is not shown: the memory for the texts of sessions is used up"});
+}
+
+Reply Dialogue::fitted(Reply stored) {
+  std::size_t bytes = 0;
+  for (const std::string& line : stored.lines) bytes += sizeof(std::string) + line.size();
+  if (texts_.take(bytes)) return stored;
+  stored.lines.resize(std::min(stored.lines.size(), kShortReplyLines));
+  for (std::string& line : stored.lines) {
+    if (line.size() > kShortLineBytes) line = line.substr(0, kShortLineBytes);
+    line.shrink_to_fit();
+  }
+  stored.lines.shrink_to_fit();
+  return stored;
+}
+
+// The reply that is being read is kept, too.
+void Dialogue::pay_for_reading() {
+  const std::size_t bytes = parser_.bytes();
+  if (bytes <= std::max(kFreeReading, reading_paid_)) return;
+  if (texts_.take(bytes - reading_paid_)) {
+    reading_paid_ = bytes;
+  } else {
+    // What is offered decides how the session goes on.
+    const bool decides = step_ == Step::Ehlo || step_ == Step::EhloTls;
+    parser_.keep_of_lines(decides ? kKeptOfKeywords : 0);
+  }
 }
 
 void Dialogue::write_down_reply(const Reply& reply, Instant at) {
   const std::string wire = masked(reply).wire();
   for (std::size_t begin = 0; begin <= wire.size();) {
     const std::size_t end = std::min(wire.find('\n', begin), wire.size());
-    write_down(TranscriptLine::Who::Server, wire.substr(begin, end - begin), at);
+    append({TranscriptLine::Who::Server, at, wire.substr(begin, end - begin)});
     begin = end + 1;
   }
 }
@@ -107,45 +132,20 @@ void Dialogue::write_down_upload(Instant at) {
 
 void Dialogue::learn_secrets() {
   if (!plan_->auth) return;
-  const Credentials& credentials = plan_->auth->credentials;
-  for (const std::string& secret : {credentials.password, credentials.token}) {
-    if (secret.size() < kShortestMaskedSecret) continue;
-    secrets_.push_back(secret);
-    secrets_.push_back(base64_encode(secret));
-  }
+  secrets_.add_secret(plan_->auth->credentials.password);
+  secrets_.add_secret(plan_->auth->credentials.token);
 }
 
-std::string Dialogue::masked(std::string text) const {
-  for (const std::string& secret : secrets_) {
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
-      text.replace(at, secret.size(), "****");
-      at += 4;
-    }
-  }
-  return text;
-}
+std::string Dialogue::masked(std::string text) const { return secrets_.masked(std::move(text)); }
 
-// Half a secret at the end is one, too.
 std::string Dialogue::masked_cut(std::string text) const {
-  text = masked(std::move(text));
-  for (const std::string& secret : secrets_) {
-    for (std::size_t half = std::min(secret.size() - 1, text.size()); half >= kShortestMaskedSecret;
-         --half) {
-      if (!text.ends_with(std::string_view(secret).substr(0, half))) continue;
-      text.replace(text.size() - half, half, "****");
-      break;
-    }
-  }
-  return text;
+  return secrets_.masked_unfinished(std::move(text));
 }
 
-// For the books alone: what decides is what was said, whatever the password is called. From the
-// banner on, for a server may know the secret from another session.
+// Only what is stored is masked: decisions are taken on what was said, whatever the password is.
+// From the banner on, for a server may know the secret from another session.
 Reply Dialogue::masked(Reply reply) const {
-  if (secrets_.empty()) return reply;
-  for (std::size_t i = 0; i + 1 < reply.lines.size(); ++i)
-    mask_across(secrets_, reply.lines[i], reply.lines[i + 1]);
-  for (std::string& line : reply.lines) line = masked(std::move(line));
+  secrets_.mask_lines(reply.lines);
   return reply;
 }
 
@@ -153,27 +153,29 @@ Reply Dialogue::masked(Reply reply) const {
 Reply Dialogue::masked_keywords(Reply reply) const {
   if (secrets_.empty()) return reply;
   const auto known = known_extensions();
+  std::vector<std::string> keywords;
   for (std::string& line : reply.lines) {
     std::string keyword = line.substr(0, line.find_first_of(" ="));
-    for (char& c : keyword) {
+    std::string upper = keyword;
+    for (char& c : upper) {
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     }
-    const bool is_known = std::find(known.begin(), known.end(), keyword) != known.end();
-    const std::size_t kept = is_known ? keyword.size() : 0;
-    line = line.substr(0, kept) + masked(line.substr(kept));
+    if (!std::binary_search(known.begin(), known.end(), upper)) keyword.clear();
+    line.erase(0, keyword.size());
+    keywords.push_back(std::move(keyword));
   }
+  secrets_.mask_lines(reply.lines);
+  for (std::size_t i = 0; i < keywords.size(); ++i) reply.lines[i].insert(0, keywords[i]);
   return reply;
 }
 
-// What was typed behind AUTH, and the password in it.
+// What was typed after AUTH, and the password in it.
 void Dialogue::learn_raw_secret(std::string_view hidden) {
-  if (hidden.size() < kShortestMaskedSecret) return;
-  secrets_.emplace_back(hidden);
+  secrets_.add_sent(hidden);
   const std::optional<std::string> decoded = base64_decode(hidden);
   if (!decoded) return;
   const std::size_t password = decoded->rfind('\0') + 1;  // npos + 1 is 0
-  if (decoded->size() - password >= kShortestMaskedSecret)
-    secrets_.push_back(decoded->substr(password));
+  secrets_.add_secret(std::string_view(*decoded).substr(password));
 }
 
 std::string Dialogue::received_so_far() const {
@@ -207,16 +209,18 @@ std::string Dialogue::shown_command() {
   return text.substr(0, mechanism_end) + " ****";
 }
 
+// Masked as one text: a secret may be in several lines.
 void Dialogue::write_down_partial_reply(Instant at) {
   constexpr std::size_t kShown = 200;
-  const Reply& partial = parser_.reply();
-  for (const std::string& line : partial.lines) {
-    write_down(TranscriptLine::Who::Server, fmt::format("{}-{}", partial.code, line), at);
+  std::vector<std::string> lines = parser_.reply().lines;
+  const std::size_t finished = lines.size();
+  lines.emplace_back(parser_.unfinished_line());
+  secrets_.mask_unfinished_lines(lines);
+  for (std::size_t i = 0; i < finished; ++i) {
+    append({TranscriptLine::Who::Server, at, fmt::format("{}-{}", parser_.reply().code, lines[i])});
   }
-  const std::string_view line = parser_.unfinished_line();
-  if (!line.empty()) {
-    write_down(TranscriptLine::Who::Server, masked_cut(std::string(line)).substr(0, kShown), at);
-  }
+  if (!lines.back().empty())
+    append({TranscriptLine::Who::Server, at, lines.back().substr(0, kShown)});
 }
 
 }  // namespace smtpprobe

@@ -129,6 +129,21 @@ std::optional<std::uint64_t> Extensions::size_limit() const {
   return limit;
 }
 
+std::size_t Extensions::bytes() const {
+  std::size_t sum = 0;
+  for (const Extension& one : all_) sum += sizeof one + one.keyword.size() + one.parameter.size();
+  return sum;
+}
+
+void Extensions::shorten() {
+  constexpr std::size_t kLongestKeyword = 64;
+  std::erase_if(all_, [](const Extension& one) { return one.keyword.size() > kLongestKeyword; });
+  for (Extension& one : all_) {
+    if (one.keyword != "AUTH" && one.keyword != "SIZE") one.parameter = std::string();
+  }
+  all_.shrink_to_fit();
+}
+
 std::span<const std::string_view> known_extensions() { return kKnown; }
 
 }  // namespace smtpprobe

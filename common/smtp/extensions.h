@@ -42,6 +42,12 @@ class Extensions {
   // answer to HELO.
   bool answers_ehlo() const;
 
+  // What all() takes, roughly.
+  std::size_t bytes() const;
+  // Drops what is only shown: parameters but those of AUTH and SIZE, and keywords that are longer
+  // than any of a server's that means them.
+  void shorten();
+
   bool operator==(const Extensions&) const = default;
 
  private:

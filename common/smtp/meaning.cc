@@ -230,7 +230,9 @@ constexpr std::array<ReasonMeaning, kReasonCount> kReasonTable = {{
        {Step::Rcpt, "Policy daemons, blocklists."},
        {Step::Message, "Content filters."}}}},
     {Reason::ProbeRejected,
-     "The exporter: the probe waited for its turn at this address until too little time was left.",
+     "The exporter: the probe waited for its turn at this address until too little time was left, "
+     "or "
+     "its place was given to another client: this one's timeout was longer, or it had more probes.",
      "Longer `scrape_interval`, or a higher `max_probes_per_host`."},
     {Reason::Config,
      "Our own options or files; also where a reply shows it: one that refuses our EHLO name, at "

@@ -157,7 +157,7 @@ Result<void> check_header(const Header& header, bool body_is_encoded) {
     return error("got the header name " + quoted_value(name) +
                  ", expected printable ASCII without blank or colon");
   }
-  const std::string where = "header " + quoted_value(name) + ": got " + quoted_value(value);
+  const std::string where = "header " + quoted_value(name) + ": got " + described_value(value);
   for (const std::string_view ours : {"Date", "Message-ID", "Auto-Submitted"}) {
     if (same_name(name, ours)) return error(where + ", expected none: that one is always ours");
   }

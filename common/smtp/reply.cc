@@ -142,11 +142,16 @@ void ReplyParser::end_line() {
   const bool last = line_.size() == 3 || line_[3] == ' ';
   std::string text = line_.size() > 4 ? line_.substr(4) : std::string();
   if (std::any_of(text.begin(), text.end(), is_control)) reply_.notes |= Note::ControlChars;
-  reply_.lines.push_back(std::move(text));
+  if (kept_of_lines_ && text.size() > *kept_of_lines_ && !last) {
+    text.resize(*kept_of_lines_);
+    text.shrink_to_fit();
+  }
+  if (kept_of_lines_ != std::size_t{0} || last) reply_.lines.push_back(std::move(text));
+  ++lines_;
   line_.clear();
 
   // A line that announces another one counts for that one, too: no need to wait for it.
-  const std::size_t lines_at_least = reply_.lines.size() + (last ? 0 : 1);
+  const std::size_t lines_at_least = lines_ + (last ? 0 : 1);
   if (lines_at_least > limits_.lines) return fail(Reason::ReplyTooLong);
   if (!last) return;
   read_enhanced_status(reply_);
@@ -164,6 +169,8 @@ void ReplyParser::reset() {
   reply_ = Reply();
   line_.clear();
   bytes_ = 0;
+  lines_ = 0;
+  kept_of_lines_.reset();
 }
 
 void ReplyParser::reset(ReplyLimits limits) {

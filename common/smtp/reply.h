@@ -80,6 +80,8 @@ class ReplyParser {
   // limits.line_bytes.
   std::string_view unfinished_line() const { return line_; }
   std::size_t bytes() const { return bytes_; }
+  // From here on lines are read and cut to `bytes`, or with 0 not kept, but for the reply's last.
+  void keep_of_lines(std::size_t bytes) { kept_of_lines_ = bytes; }
   // Back to the start, for the next reply.
   void reset();
   void reset(ReplyLimits limits);
@@ -94,6 +96,8 @@ class ReplyParser {
   Reply reply_;
   std::string line_;
   std::size_t bytes_ = 0;
+  std::size_t lines_ = 0;                     // those that were read to their end
+  std::optional<std::size_t> kept_of_lines_;  // see keep_of_lines()
 };
 
 }  // namespace smtpprobe

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/smtp/quoted_value.h"
 #include "common/smtp/sasl_mechanism.h"
 
 namespace smtpprobe {
@@ -85,6 +86,14 @@ std::optional<Mechanism> mechanism_from_name(std::string_view name) {
   for (const Name& row : kNames)
     if (same_word(row.name, name)) return row.mechanism;
   return std::nullopt;
+}
+
+bool is_like_mechanism(std::string_view word) {
+  // The others that servers offer (IANA's registry of SASL mechanisms, and NTLM).
+  std::vector<std::string_view> names = {"ANONYMOUS", "DIGEST-MD5",  "EXTERNAL", "GSSAPI",
+                                         "GS2-KRB5",  "KERBEROS_V4", "NTLM",     "OTP"};
+  for (const Name& row : kNames) names.push_back(row.name);
+  return is_like_one_of(word, names);
 }
 
 bool needs_token(Mechanism mechanism) {

@@ -29,7 +29,9 @@ enum class Mechanism : std::uint8_t {
 
 std::string_view mechanism_name(Mechanism mechanism);                 // "SCRAM-SHA-256"
 std::optional<Mechanism> mechanism_from_name(std::string_view name);  // any case
-bool needs_token(Mechanism mechanism);                                // XOAUTH2, OAUTHBEARER
+// Whether it may be meant as one, so that messages may show it: beside it stands a secret.
+bool is_like_mechanism(std::string_view word);
+bool needs_token(Mechanism mechanism);  // XOAUTH2, OAUTHBEARER
 
 inline constexpr int kMaxAuthRounds = 8;
 inline constexpr unsigned kMinScramIterations = 4096;

@@ -16,7 +16,7 @@ OPTIONS = [
     (["--tls-v"], ["--tls-verify", "value"]),
     (["--authx=1"], ["--authx", "unknown"]),
     (["--auth=1"], ["--auth", "ambiguous", "--authtype", "--authuser"]),
-    (["--starttls=yes"], ["--starttls", "yes", "no value"]),
+    (["--starttls=yes"], ["--starttls", "no value"]),
     (["--subject"], ["--subject", "value"]),
     (["-f"], ["--from", "value"]),
     # Targets.
@@ -30,7 +30,7 @@ OPTIONS = [
     ([NO_HOST, "-H", "[::1"], ["--hostname", "[::1"]),
     ([NO_HOST, "-H", "1.2.3"], ["--hostname", "1.2.3"]),
     ([NO_HOST, "-H", "127.0.0.1.5"], ["--hostname", "127.0.0.1.5"]),
-    ([NO_HOST, "-H", "user@127.0.0.1"], ["--hostname", "user@"]),
+    ([NO_HOST, "-H", "user@127.0.0.1"], ["--hostname", "no credentials"]),
     ([NO_HOST, "-H", "smtp://127.0.0.1/x"], ["--hostname", "path"]),
     ([NO_HOST, "-H", "-x.test"], ["--hostname", "-x.test"]),
     ([NO_HOST, "-H", "a" * 64 + ".test"], ["--hostname", "63"]),
@@ -38,7 +38,7 @@ OPTIONS = [
     ([NO_HOST, "-H", "m\u00fcller.test"], ["--hostname", "ASCII"]),
     ([NO_HOST, "-H", "unix:relative"], ["--hostname", "unix:relative", "absolute"]),
     ([NO_HOST, "-H", "unix:/" + "x" * 120], ["--hostname", "107"]),
-    ([NO_HOST, "one.test", "two.test"], ["--hostname", "one.test", "two.test"]),
+    ([NO_HOST, "one.test", "two.test"], ["--hostname", "expected one host"]),
     ([NO_HOST, "-H", "unix:/tmp/x", "-p", "25"], ["--port", "25", "unix"]),
     ([NO_HOST, "-S", "smtps://127.0.0.1"], ["--starttls", "TLS"]),
     # Numbers, ranges, times.
@@ -130,7 +130,7 @@ OPTIONS = [
     (["-U", "u"], ["--authuser", "password"]),
     (["-P", "p"], ["--authpass", "--authuser"]),
     (["-A", "XOAUTH2", "-U", "u", "-P", "p"], ["--authtype", "XOAUTH2", "--authtoken-file"]),
-    (["-U", "", "-P", "p"], ["--authuser", "''"]),
+    (["-U", "", "-P", "p"], ["--authuser", "a user name"]),
     (["-U", "u", "-P", ""], ["--authpass", "empty"]),
     (["--client-key", "/etc/hostname", "-S"], ["--client-key"]),
     (["--tls-name", "a b", "-S"], ["--tls-name", "a b", "host name"]),
@@ -280,7 +280,7 @@ class BadInput(ProbeCase):
         self.refused([ini("[check]\nwarning = often\n")], "options.ini:2", "warning", "often", "range")
         self.refused([ini("[check]\n\n# x\ntimeout = soon\n")], "options.ini:4", "timeout", "soon", "seconds")
         self.refused([ini("[check]\nfrom\n")], "options.ini:2", "from", "value")
-        self.refused([ini("[check]\nstarttls = maybe\n")], "options.ini:2", "starttls", "maybe")
+        self.refused([ini("[check]\nstarttls = maybe\n")], "options.ini:2", "starttls", "yes or no")
         self.refused([ini("[check\nport = 25\n")], "options.ini:1", "[SECTION]")
         self.refused([ini("[check]\nextra-opts = x\n")], "options.ini:2", "extra-opts")
         self.refused([ini("[check]\nssl\nstarttls\n")], "--ssl", "--starttls")
@@ -308,7 +308,7 @@ class BadInput(ProbeCase):
         self.refused(config(module + "    helo: \"x\\ny\"\n"), "--config", "config.yml:3", "helo")
         self.refused(config(module + "    until: rcpt\n"), "config.yml", "m")
         self.refused(config(module + "    auth: {username: u, password_file: /nonexistent, targets: [\"x.test\"]}\n"),
-                     "--config", "/nonexistent")
+                     "--config", "password_file", "No such file")
         secret = self.file("secret", "p")
         self.refused(config(module + f"    auth: {{username: u, password_file: {secret}, targets: [\"x.test\"]}}\n"),
                      "--module", "127.0.0.1")

@@ -28,11 +28,11 @@ class Exporter:
     """smtp_probe_exporter on a port of the kernel's choice, with the log that it writes. `config` is a YAML text
     or None. With `listens=False` nobody waits for it to be ready."""
 
-    def __init__(self, *flags, config=None, listens=True, scheme="http", prefix="", env=None, **how):
+    def __init__(self, *flags, config=None, listens=True, scheme="http", prefix="", env=None, program=EXPORTER, **how):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="smtp-probe-exporter-"))
         self.config_file = self.folder / "smtp_probe.yml"
         self.prefix = prefix
-        words = [EXPORTER, "--web.listen-address", "127.0.0.1:0", *map(str, flags)]
+        words = [str(program), "--web.listen-address", "127.0.0.1:0", *map(str, flags)]
         if config is not None:
             self.config_file.write_text(config)
             words += ["--config.file", str(self.config_file)]

@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import stat
@@ -401,5 +402,33 @@ class LostGateway(OnceCase):
         self.assertEqual(pairs["b@base64"], "=")
         encoded = urllib.parse.unquote(pairs["a@base64"])
         self.assertEqual(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), b"x/y")
+
+    def test_credentials_of_a_file(self):
+        """They are sent, and what a gateway repeats of them is masked."""
+        def echo(connection):
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(65536)
+            headers, _, body = request.partition(b"\r\n\r\n")
+            rest = int(re.search(rb"Content-Length: (\d+)", headers)[1]) - len(body)
+            while rest > 0:
+                rest -= len(connection.recv(65536))
+            request = headers.decode()
+            sent = re.search(r"Authorization: Basic (\S+)", request)[1]
+            answer = f"no: {sent[:-1]} {sent.upper()} correct-horse {b'correct-hor'.hex()}"
+            connection.sendall(f"HTTP/1.1 403 No\r\nContent-Length: {len(answer)}\r\n\r\n{answer}".encode())
+            seen.append(base64.b64decode(sent))
+
+        seen = []
+        secret = self.folder / "push.pw"
+        secret.write_text("correct-horse\n")
+        server = Listener(echo)
+        self.addCleanup(server.close)
+        done = self.push(f"http://{server.target}", "--push.user", "u", "--push.password-file", secret)
+        self.assertEqual(seen, [b"u:correct-horse"])
+        self.assert_lost(done, "403", "no: **** **** **** ****")
+        done = self.push("http://127.0.0.1:1", "--push.user", "u", "--push.password-file", "correct-horse")
+        self.assertEqual((done.returncode, done.stdout), (UNKNOWN, ""))
+        self.assertNotIn("correct-horse", done.stderr)
 
 

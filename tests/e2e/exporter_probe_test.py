@@ -132,7 +132,10 @@ class OtherOutcomes(ExporterCase):
         path = self.folder / "lmtp.socket"
         server = ScriptedServer(TRANSCRIPTS / "lmtp.txt", options=("--listen", f"unix:{path}"))
         self.addCleanup(server.stop)
-        metrics = self.assert_exposed(self.exporter.probe(f"unix:{path}", "local").metrics, OK)
+        exporter = self.start(config=json.dumps({
+            "allowed_targets": [f"unix:{path}"],
+            "modules": {"local": {"protocol": "lmtp", "tls": {"mode": "off"}, "helo": "probe.test"}}}))
+        metrics = self.assert_exposed(exporter.probe(f"unix:{path}", "local").metrics, OK)
         self.assertEqual(metrics.value("probe_ip_protocol"), 0)
         self.assertEqual(metrics.by("probe_smtp_step_reply_code", "step")["ehlo"], 250)
 

@@ -42,8 +42,8 @@ class Answer:
 class Connection:
     """One client connection of HTTP/1.1 (or of whatever is sent). Every wait ends after `seconds`."""
 
-    def __init__(self, address, context=None, server_name="localhost", seconds=PATIENCE):
-        self.socket = socket.create_connection(address, seconds)
+    def __init__(self, address, context=None, server_name="localhost", seconds=PATIENCE, source=None):
+        self.socket = socket.create_connection(address, seconds, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:
             try:

@@ -21,6 +21,8 @@ import time
 from exporter import Exporter
 from exposition import Exposition
 from probe import SANITIZED, STATES
+from soak_attackers import MODULE as ATTACKED
+from soak_attackers import Attackers
 from soak_client import PATIENCE, Client, probe_path
 from soak_peers import Servers
 
@@ -32,7 +34,7 @@ FLAT = 0.05           # of the resident memory over the second half of a run tha
 LONG_SECONDS = 240
 FLOOR_SECONDS = 60
 EXPECTED_LOG = re.compile(r'msg="?(probe failed|probe warns|configuration loaded|listening|draining|ended|'
-                          r'bad configuration, the old one stays)\b')
+                          r'bad configuration, the old one stays|too many different lines)\b')
 
 
 class Soak:
@@ -53,6 +55,7 @@ class Soak:
         self.memory = []                       # (second, KiB)
         self.open = set()
         self.in_burst = 0
+        self.attackers = Attackers(exporter.address, servers.held.target, f"127.0.0.1:{servers.closed}")
 
     def complain(self, text):
         self.wrong.append(text)
@@ -230,9 +233,11 @@ class Soak:
     async def run(self):
         self.began = time.monotonic()
         self.end = self.began + self.seconds
+        # In the half whose memory is judged, when no burst of ours takes more than our share of the places.
+        attack = self.attackers.run(self.began + self.seconds / 2, self.end)
         await asyncio.gather(self.load(), self.maintain(), self.every(LOOK_SECONDS, self.look),
                              self.every(min(BURST_SECONDS, self.seconds / 4), self.burst, until=0.45),
-                             self.every(1, self.sample))
+                             self.every(1, self.sample), attack)
         while self.open:
             await asyncio.wait(set(self.open), timeout=PATIENCE)
         await self.client.close()
@@ -285,19 +290,24 @@ def compare_memory(table, soak):
 def compare_counts(table, soak, metrics):
     def own(name, **labels):
         return int(metrics.sum("smtp_probe_exporter_" + name, **labels))
+
+    def honest(name, **labels):
+        return own(name, **labels) - own(name, module=ATTACKED, **labels)
     for state in STATES:
-        table.line(f"probes_total {state}", soak.states[state], own("probes_total", state=state) == soak.states[state],
-                   own("probes_total", state=state))
+        table.line(f"probes_total {state}", soak.states[state], honest("probes_total", state=state) == soak.states[state],
+                   honest("probes_total", state=state))
     counted = collections.Counter()
     for one in metrics.samples("smtp_probe_exporter_probe_failures_total"):
-        counted[one.labels["step"], one.labels["reason"]] += int(one.value)
+        if one.labels["module"] != ATTACKED:
+            counted[one.labels["step"], one.labels["reason"]] += int(one.value)
     differ = {key: (soak.failures[key], counted[key]) for key in soak.failures.keys() | counted.keys()
               if soak.failures[key] != counted[key]}
     table.line(f"probe_failures_total, {len(counted)} step and reason", sum(soak.failures.values()), not differ,
                sum(counted.values()))
     if differ:
         print("  answered, counted:", differ)
-    table.line("probes_rejected_total", soak.rejected, own("probes_rejected_total") == soak.rejected,
+    rejected = soak.rejected + soak.attackers.rejected
+    table.line("probes_rejected_total", rejected, own("probes_rejected_total") == rejected,
                own("probes_rejected_total"))
     table.line("unknown_module_total", soak.unknown, own("unknown_module_total") == soak.unknown,
                own("unknown_module_total"))
@@ -346,6 +356,7 @@ async def soak_it(exporter, servers, options, table):
     table.line("answers that were not as expected", 0, not soak.wrong, len(soak.wrong))
     table.told("of servers that were going or coming", soak.unsettled)
     table.told("restarts, reloads, of these bad", f"{len(soak.restarts)}, {soak.reloads}, {soak.bad_reloads}")
+    table.told("attackers: requests, of these rejected", f"{soak.attackers.asked}, {soak.attackers.rejected}")
     sent = sum(soak.sent.values())
     table.told("requests for probes, a second", f"{sent}, {sent / options.seconds:.0f}")
     table.told("CPU: seconds, for each probe", f"{cpu:.1f} s, {1e6 * cpu / sent:.0f} us")

@@ -11,6 +11,7 @@ import peers
 from exporter_transcripts_test import NOT_IN_YAML, module_of
 from probe import STATES, ScriptedServer
 from scripted_test import settings
+from soak_attackers import MODULE as ATTACKED
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 from processes import Responder  # noqa: E402
@@ -49,6 +50,7 @@ class Servers:
             if OWN_PORT not in text and not NOT_IN_YAML.keys() & dict(settings(path, "plan:")).keys():
                 self.paths.append(path)
         self.vanishing = Responder(BUILD, "--silent")
+        self.held = Responder(BUILD, "--silent")  # by the attackers
         self.closed = peers.closed_port()
         self.running = []
         self.scripted = None
@@ -63,7 +65,8 @@ class Servers:
                         "starttls": MAIL | {"tls": {"mode": "starttls", "verify": "require", "server_name": "mx.test",
                                                     "ca_file": str(self.trust)}},
                         "hanging": MAIL | {"tls": {"mode": "off"}, "timeout": f"{HANGING_SECONDS}s"},
-                        "vanishing": MAIL | {"tls": {"mode": "off"}, "timeout": "60s"}}
+                        "vanishing": MAIL | {"tls": {"mode": "off"}, "timeout": "60s"},
+                        ATTACKED: MAIL | {"tls": {"mode": "off"}, "timeout": "60s"}}
         self.aims = {"good": [Aim(good, "plain", OK)], "starttls": [Aim(starttls, "starttls", OK)],
                      "hanging": [Aim(hanging, "hanging", CRITICAL, ("banner", "timeout"))],
                      "closed": [Aim(f"127.0.0.1:{self.closed}", "plain", CRITICAL, ("connect", "connection_refused"))],
@@ -89,6 +92,7 @@ class Servers:
     def _secret_file(self, text):
         path = self.folder / ("secret-" + text.encode().hex())
         path.write_text(text)
+        path.chmod(0o600)
         return path
 
     def config(self, generation):
@@ -105,4 +109,5 @@ class Servers:
 
     def stop(self):
         self.stop_targets()
+        self.held.stop()
         self.vanishing.stop()

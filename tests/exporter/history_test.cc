@@ -42,6 +42,30 @@ TEST(History, KeepsFailuresLonger) {
   EXPECT_NE(history.find(2), nullptr);
 }
 
+TEST(History, KeepsALargeRecordWithoutItsTexts) {
+  auto large = refused_record();
+  large->id = 1;
+  for (int i = 0; i < 100; ++i)
+    large->result.transcript.push_back({TranscriptLine::Who::Server, {}, std::string(1000, 'x')});
+  Reply reply;
+  reply.code = 250;
+  reply.lines.assign(100, std::string(1000, 'y'));
+  large->result.deviations.push_back({Step::Ehlo, Reason::ReplyUnexpected, {}, reply});
+  EXPECT_GT(bytes_of(*large), 200'000U) << "all of it counts";
+  History small({100, 70'000});
+  small.add(large);
+  EXPECT_LT(small.bytes(), 20'000U);
+  const History::Record kept = small.find(1);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->verdict.findings.size(), large->verdict.findings.size());
+  EXPECT_EQ(kept->result.steps.size(), large->result.steps.size());
+  ASSERT_EQ(kept->result.transcript.size(), 1U);
+  EXPECT_TRUE(kept->result.transcript[0].text.starts_with("not kept"));
+  History enough({100, 1UL << 20});
+  enough.add(large);
+  EXPECT_EQ(enough.find(1), large);
+}
+
 TEST(History, IsBoundedInBytes) {
   const std::size_t one = bytes_of(*with_id(1, true));
   History exact({100, 2 * one});

@@ -32,6 +32,16 @@ TEST(ProbeQuery, HasWhatWasAsked) {
   EXPECT_TRUE(query.page);
 }
 
+TEST(ProbeQuery, AMisplacedSecretIsNotRepeated) {
+  for (const char* request :
+       {"/probe?target=u:hunter2@h", "/probe?target=smtp://u:hunter2@h", "/probe?target=hunter2@h",
+        "/probe?target=u%3Ahunter2%40h", "/probe?target=u:hunter2",
+        "/probe?target=mx&hostname=u:hunter2", "/probe?target=mx&hostname=u:hunter2@h"}) {
+    const std::string said = bad(request);
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+  }
+}
+
 TEST(ProbeQuery, HasDefaults) {
   for (const char* request :
        {"/probe?target=mx.test", "/probe?target=mx.test&module=&hostname=",
@@ -118,6 +128,9 @@ TEST(ScrapeTimeout, IsAFiniteNumberOfSeconds) {
   EXPECT_EQ(*parse_scrape_timeout(""), 0.0);
   EXPECT_EQ(*parse_scrape_timeout("10"), 10.0);
   EXPECT_EQ(*parse_scrape_timeout("1.5"), 1.5);
+  EXPECT_EQ(*parse_scrape_timeout("300"), 300.0);
+  EXPECT_EQ(*parse_scrape_timeout("300.001"), kLongestScrape);
+  EXPECT_EQ(*parse_scrape_timeout("1e300"), kLongestScrape);
   for (const char* text : {"abc", "10s", "1,5", "10 20", " 10", "nan", "inf", "1e999", "-1", "--1"})
     EXPECT_FALSE(parse_scrape_timeout(text)) << text;
 }

@@ -125,6 +125,7 @@ TEST(ShownUrl, HidesWhateverMayBeASecret) {
   EXPECT_EQ(shown_url("http://secret@gw"), "http://***@gw");
   EXPECT_EQ(shown_url("http://u:sec@ret/@gw"), "http://***@gw");
   EXPECT_EQ(shown_url("u:secret@gw"), "***@gw");
+  EXPECT_EQ(shown_url("http://u:secret"), "a value of 15 bytes");
   EXPECT_EQ(shown_url("u:se://cret@gw"), "***@gw");
   EXPECT_EQ(shown_url("http://gw\n"), "http://gw\\x0a");
   EXPECT_EQ(shown_url("http://" + std::string(1000, 'g')).size(), 200U);

@@ -52,6 +52,17 @@ TEST(WebConfig, NothingIsPlainHttpForEverybody) {
   }
 }
 
+TEST(WebConfig, AMisplacedSecretIsNotShown) {
+  for (const std::string_view text :
+       {"basic_auth_users: {\"alice:hunter2\": x}", "basic_auth_users: {\"9:hunter2\": x}",
+        "basic_auth_users: {alice: hunter2}", "basic_auth_users: {alice: !hunter2 }",
+        "\"alice:hunter2\": x", "rate_limit: {interval: 'password=hunter2'}"}) {
+    const std::string said = fault(text);
+    EXPECT_NE(said, "none") << text;
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+  }
+}
+
 // As the toolkit: certificates, keys, authorities and client_auth_type switch TLS on, nothing else.
 TEST(WebConfig, TlsSettingsWithoutACertificateArePlainHttp) {
   for (const char* settings :
@@ -362,7 +373,8 @@ const Bad kBad[] = {
     {"basic_auth_users: [alice]", "web.yml:1: basic_auth_users: got a list"},
     {"basic_auth_users:\n  alice: [a]\n", "web.yml:2: basic_auth_users.alice: got a list"},
     {"basic_auth_users:\n  alice:\n", "web.yml:2: basic_auth_users.alice: got nothing"},
-    {"basic_auth_users:\n  'a:b': x\n", "web.yml:2: basic_auth_users.a:b: wanted a name without"},
+    {"basic_auth_users:\n  'a:b': x\n",
+     "web.yml:2: basic_auth_users.(a key of 3 bytes): wanted a name without"},
     {"basic_auth_users:\n  \"a\\tb\": x\n", "web.yml:2: basic_auth_users."},
     {"rate_limit:\n  rate: 1\n", "web.yml:2: rate_limit.rate: unknown key"},
 };

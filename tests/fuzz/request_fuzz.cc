@@ -70,6 +70,10 @@ void check_order(Exporter& exporter, const HttpRequest& request, const HttpRespo
     SMTPPROBE_HOLDS(response.status == 400, request.target);
     return;
   }
+  if (!query->target.unix_path.empty()) {
+    SMTPPROBE_HOLDS(response.status == 403, request.target);
+    return;
+  }
   const Result<ProbeOrder> order =
       order_for(exporter.config(), found->second, query->target, query->hostname, *scrape,
                 std::chrono::milliseconds(500));

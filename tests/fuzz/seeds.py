@@ -141,6 +141,17 @@ def of_texts(seeds):
             seeds.add("proxy_header", bytes([kind, first]) + end + bytes([second]) + end)
 
 
+def of_secrets(seeds):
+    for secret in (b"Hemmelig7Zq", b"abc", b"0123456789abcdef", b"a" * 40, "p\u00e4ssw\u00f6rd 12".encode()):
+        for text in (b"535 5.7.8 \xfe\x01 is wrong", b"535-\xfe\x11\r\n535 5.7.8 \xfe\x25", b"\xfe\x0a \xfe\x1c:\xfe\x99",
+                     b"535 " + secret.upper() + b" " + secret[1:] + b" " + secret[:-1],
+                     b"\n".join(b"5.7.8 " + secret[i:i + 2] for i in range(0, len(secret), 2)),
+                     b":".join(b"%02X" % byte for byte in secret), b"%".join(b"%02x" % byte for byte in secret),
+                     base64.b64encode(b"x" + secret + b"y"), b"no secret here"):
+            for end in (b"\0", b"\1"):
+                seeds.add("secret_mask", secret + SEPARATOR + b"\0user\0" + secret + SEPARATOR + end + text)
+
+
 def of_requests(seeds):
     for target in ("/probe?target=mx.test", "/probe?target=mx.test:587&module=submission&debug=true",
                    "/probe?target=smtps%3A%2F%2Fmx.test&hostname=mx.test", "/probe?target=smtps%253A%252F%252Fmx.test",
@@ -195,6 +206,7 @@ def main():
     from_transcripts(seeds)
     of_login(seeds)
     of_texts(seeds)
+    of_secrets(seeds)
     of_requests(seeds)
     of_configurations(seeds)
 

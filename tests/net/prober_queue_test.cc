@@ -356,10 +356,11 @@ ProbeResult run_probe_into(const ProbePlan& plan, Resolver& resolver, AddressTur
   asio::io_context context(1);
   ProbeResult result;
   bool ended = false;
-  asio::co_spawn(
-      context,
-      probe_into(result, std::make_shared<const ProbePlan>(plan), nullptr, resolver, {turns}),
-      [&ended](const std::exception_ptr& thrown) { ended = !thrown; });
+  const Restraint restraint{turns};
+  const auto shared = std::make_shared<const ProbePlan>(plan);
+  const std::shared_ptr<const TlsContext> no_tls;
+  asio::co_spawn(context, probe_into(result, shared, no_tls, resolver, restraint),
+                 [&ended](const std::exception_ptr& thrown) { ended = !thrown; });
   context.run_for(plan.timeout + seconds(5));
   EXPECT_TRUE(ended);
   return result;

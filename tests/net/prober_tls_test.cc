@@ -335,5 +335,21 @@ TEST_F(ProberTlsTest, CredentialsGoToALoopbackPeerWithoutVerifiedTls) {
   EXPECT_TRUE(failure_of(run_probe(wanted)).starts_with("auth auth_needs_tls"));
 }
 
+// Whoever answers for the name may let it resolve to a port that another user of this host opened.
+TEST_F(ProberTlsTest, ANameThatResolvesToTheLoopbackGetsNoCredentialsInClear) {
+  const FakeServer server = tls_server(
+      "S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 AUTH PLAIN\nC: QUIT\nS: 221 bye\nclose\n");
+  FixedResolver resolver{Resolved{{"127.0.0.1"}, Reason::None, ""}};
+  ProbePlan wanted = plan_for_port(server.port(), "mx.test");
+  wanted.dialogue.until = Step::Auth;
+  wanted.dialogue.auth = AuthPlan{Mechanism::Plain, {"u", "secret", "", "", 0}, false};
+  const ProbeResult result = run_probe(wanted, resolver);
+  EXPECT_TRUE(result.endpoint.loopback);
+  EXPECT_EQ(result.verify, TlsVerify::Require);
+  EXPECT_TRUE(failure_of(result).starts_with("auth auth_needs_tls")) << failure_of(result);
+  EXPECT_TRUE(server.wait_idle());
+  EXPECT_TRUE(server.mismatches().empty());
+}
+
 }  // namespace
 }  // namespace smtpprobe

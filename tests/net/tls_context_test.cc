@@ -1,4 +1,5 @@
 // What TlsContext::create() makes of the user's files: trust, client certificate, key.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -61,6 +62,21 @@ TEST(TlsTrustTest, AHashedDirectoryIsTrusted) {
   EXPECT_TRUE(verifies(plan));
   const Environment directory("SSL_CERT_DIR", "/nonexistent:" + folder.path());
   EXPECT_TRUE(verifies({}));
+}
+
+// Two authorities of one name, and a FIFO that is called like a third.
+TEST(TlsTrustTest, AHashedDirectoryHasSeveralOfOneNameAndNoFileBlocks) {
+  const Folder folder;
+  const std::string name = hashed_name(pki().root.chain);
+  const std::string stem = name.substr(0, name.size() - 1);
+  const TestPki other = TestPki::make();
+  folder.write(stem + "0", other.root.chain);
+  ASSERT_EQ(::mkfifo((folder.path() + "/" + stem + "1").c_str(), 0600), 0);
+  TlsPlan plan;
+  plan.ca_path = folder.path();
+  EXPECT_FALSE(verifies(plan));
+  folder.write(stem + "2", pki().root.chain);
+  EXPECT_TRUE(verifies(plan));
 }
 
 TEST(TlsTrustTest, TheEnvironmentsFileIsTrustedAndMustBeReadable) {

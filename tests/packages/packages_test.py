@@ -331,6 +331,7 @@ class Life(unittest.TestCase):
                 f"{UNIT}.d; printf '[Service]\\nSupplementaryGroups=dovecot\\n' >/etc/systemd/system/{UNIT}.d/lmtp.conf")
         self.do(f"""
             (umask 027; echo very-secret >/etc/smtp-probe/password); chgrp smtp-probe /etc/smtp-probe/password
+            sed -i '1i allowed_targets: ["*", "0.0.0.0/0", "::/0", "unix:/run/dovecot/lmtp"]' {CONFIG}
             cat >>{CONFIG} <<END
   local_mailbox: {{protocol: lmtp, helo: probe.test}}
   login:

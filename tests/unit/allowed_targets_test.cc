@@ -27,6 +27,9 @@ TEST(AllowedTargets, AnEmptyListAllowsEverything) {
   EXPECT_TRUE(allows({}, "mx.example.net"));
   EXPECT_TRUE(allows({}, "192.0.2.1"));
   EXPECT_TRUE(allows({}, "unix:/run/lmtp"));
+  EXPECT_FALSE(is_listed({}, *parse_target("unix:/run/lmtp")));
+  EXPECT_FALSE(is_listed({"*"}, *parse_target("unix:/run/lmtp")));
+  EXPECT_TRUE(is_listed({"unix:/run/lmtp"}, *parse_target("unix:/run/lmtp")));
 }
 
 TEST(AllowedTargets, NamesByGlobsInAnyCase) {

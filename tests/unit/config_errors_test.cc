@@ -35,7 +35,8 @@ const Bad kSyntax[] = {
     {"- a\n", 1, "got a list, wanted a mapping"},
     {"words\n", 1, "got a single value, wanted a mapping"},
     {"modules:\n  ? [a, b]\n  : {}\n", 2, "a key that is no single word"},
-    {"modules:\n  a: !include other.yml\n", 2, "unknown tag \"!include\""},
+    {"modules:\n  a: !include other.yml\n", 2,
+     "unknown tag; a value that begins with '!' needs quotes"},
     {"modules:\n  a: {timeout: !!binary MTBz}\n", 2, "unknown tag"},
 };
 
@@ -202,7 +203,7 @@ const Bad kValues[] = {
 
 const Bad kFiles[] = {
     {"modules:\n  m:\n    tls: {ca_file: $D/none}\n", 3, "/none: No such file or directory"},
-    {"modules:\n  m:\n    tls: {ca_file: $D}\n", 3, "is no regular file"},
+    {"modules:\n  m:\n    tls: {ca_file: $D}\n", 3, "is a directory"},
     {"modules:\n  m:\n    tls: {ca_path: $F}\n", 3, "Not a directory"},
     {"modules:\n  m:\n    tls: {cert_file: $D/none}\n", 3, "modules.m.tls.cert_file: "},
     {"modules:\n  m:\n    tls: {cert_file: $F, key_file: $D/none}\n", 3,
@@ -242,6 +243,15 @@ const Bad kAuth[] = {
     {"modules:\n  m:\n    auth: {mechanism: DIGEST-MD5, username: u, password_file: $F, targets: "
      "[a]}\n",
      3, "modules.m.auth.mechanism: got \"DIGEST-MD5\", wanted auto, PLAIN"},
+    {"modules:\n  m:\n    auth: {hunter2: , username: u, password_file: $F, targets: [a]}\n", 3,
+     "modules.m.auth: unknown key, a value of 7 bytes; known here: mechanism"},
+    {"modules:\n  m:\n    auth: {password: , username: u, password_file: $F, targets: [a]}\n", 3,
+     "modules.m.auth.password: unknown key; known here: mechanism"},
+    {"modules:\n  m:\n    auth: {username: u, password_file: $F, targts: [a], targets: [a]}\n", 3,
+     "modules.m.auth.targts: unknown key; did you mean targets?"},
+    {"modules:\n  m:\n    auth: {mechanism: hunter2, username: u, password_file: $F, targets: "
+     "[a]}\n",
+     3, "modules.m.auth.mechanism: got a value of 7 bytes, wanted auto, PLAIN"},
     {"modules:\n  m:\n    auth: {username: u, password_file: $F}\n", 3,
      "modules.m.auth: wanted targets"},
     {"modules:\n  m:\n    auth: {username: u, password_file: $F, targets: []}\n", 3,
@@ -250,6 +260,26 @@ const Bad kAuth[] = {
      "modules.m.auth.targets: got \"smtp://a\""},
     {"modules:\n  m:\n    auth: {username: u, password_file: $F, targets: ['a:0']}\n", 3,
      "modules.m.auth.targets: "},
+};
+
+// Where "hunter2" is in no message.
+const Bad kMisplacedSecrets[] = {
+    {"modules:\n  m:\n    auth: {username: u, password_file: !hunter2 , targets: [a]}\n", 3, ""},
+    {"modules:\n  m:\n    auth: {username: u, password_file: *hunter2 , targets: [a]}\n", 3, ""},
+    {"modules:\n  m:\n    auth: {username: u, password_file: /hunter2, targets: [a]}\n", 3, ""},
+    {"modules:\n  m:\n    auth: {username: u, password_file: $F, targets: "
+     "['smtp://u:hunter2@h']}\n",
+     3, ""},
+    {"modules:\n  m:\n    auth: {username: u, password_file: $F, targets: ['u:hunter2']}\n", 3, ""},
+    {"modules:\n  m:\n    auth: {username: \"u\\nhunter2\", password_file: $F, targets: [a]}\n", 3,
+     ""},
+    {"modules:\n  m:\n    auth: {'u:hunter2': x, password_file: $F, targets: [a]}\n", 3, ""},
+    {"allowed_targets: ['u:hunter2@h']\n", 1, ""},
+    {"modules:\n  'u:hunter2': {}\n", 2, ""},
+    {"modules:\n  'u:hunter2': {}\n  'u:hunter2': {}\n", 3, ""},
+    {"modules:\n  m:\n    protocol: password=hunter2\n", 3, ""},
+    {"modules:\n  m:\n    tls: {key_file: \"-----BEGIN PRIVATE KEY-----\\nhunter2\"}\n", 3, ""},
+    {"modules:\n  m:\n    $A\n    message: {headers: {X-Token: \"hunter2\\n\"}}\n", 4, ""},
 };
 
 // What contradicts itself: the module's line stands in front.
@@ -387,6 +417,14 @@ TEST_F(ConfigErrors, AliasBombsAreRefused) {
   EXPECT_NE(error_of(bomb).find("over 100000 values"), std::string::npos) << error_of(bomb);
   const std::string loop = error_of("a: &a [*a, *a]\n");
   EXPECT_EQ(loop.find("probe.yml:1: "), 0U) << loop;
+}
+
+TEST_F(ConfigErrors, MisplacedSecrets) {
+  expect_each(kMisplacedSecrets);
+  for (const Bad& bad : kMisplacedSecrets) {
+    const std::string got = error_of(bad.text);
+    EXPECT_EQ(got.find("hunter2"), std::string::npos) << got;
+  }
 }
 
 }  // namespace

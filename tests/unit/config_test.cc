@@ -135,7 +135,7 @@ TEST(Config, LoadsAFileAndSaysWhenItCannot) {
   EXPECT_EQ(load_config(bad).error().text.find(bad + ":1: modules.a.timeout: got \"10\""), 0U);
   EXPECT_EQ(load_config(folder.path() + "/none").error().text,
             folder.path() + "/none: No such file or directory");
-  EXPECT_NE(load_config(folder.path()).error().text.find("Is a directory"), std::string::npos);
+  EXPECT_NE(load_config(folder.path()).error().text.find("is a directory"), std::string::npos);
   const std::string at_limit = folder.write("limit", "#" + std::string(kMaxConfigBytes - 1, 'x'));
   EXPECT_TRUE(load_config(at_limit));
   const std::string over = folder.write("over", "#" + std::string(kMaxConfigBytes, 'x'));

@@ -867,6 +867,44 @@ TEST(DialogueAuth, ASecretIsMaskedFromTheBannerOn) {
     EXPECT_EQ(one.parameter.find("hunter2!"), std::string::npos) << one.keyword;
 }
 
+// Shortened, folded over lines, in another case or in hexadecimal digits: in every part of the
+// result.
+TEST(DialogueAuth, PiecesOfASecretAreMasked) {
+  DialoguePlan plan = auth_plan(Mechanism::Plain);
+  plan.auth->credentials.password = "Tr0ub4dor&3-correct/hor";
+  const std::string sent = base64_encode(std::string("\0user\0", 6) + "Tr0ub4dor&3-correct/hor");
+  std::string upper = sent;
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  const std::vector<std::string> echoes = {
+      "535 5.7.8 " + sent.substr(0, sent.size() - 1) + "\r\n",
+      "535 5.7.8 " + upper + "\r\n",
+      "535-5.7.8 " + sent.substr(0, 9) + "\r\n535-5.7.8 " + sent.substr(9, 9) + "\r\n535 5.7.8 " +
+          sent.substr(18) + "\r\n",
+      "535 5.7.8 Tr0ub4dor&3-correct/ho\r\n",
+      "535 5.7.8 5472307562346433646f72\r\n",
+      "535-5.7.8 Tr0ub4dor&3\r\n535 5.7.8 -correct/hor\r\n",
+      "535-5.7.8 Tr0ub4dor\r\n535-5.7.8 &3-correct",  // and closes
+      "Tr0ub4dor&3-correct\r\n",                      // malformed
+  };
+  for (const std::string& echo : echoes) {
+    Talk talk(plan);
+    talk.server("220 mx\r\n").server("250-mx\r\n250 AUTH PLAIN\r\n").server(echo);
+    if (talk.dialogue().next().kind == Action::Kind::Receive) talk.server("221 bye\r\n");
+    std::string all = talk.transcript();
+    for (const StepRecord& record : talk.dialogue().steps()) {
+      all += record.detail;
+      if (record.reply) all += record.reply->text();
+    }
+    if (talk.dialogue().failure()) {
+      all += talk.dialogue().failure()->detail;
+      if (talk.dialogue().failure()->reply) all += talk.dialogue().failure()->reply->text();
+    }
+    for (const std::string piece : {"Tr0ub4", "dor&3-", "correct", "72307562", "AHVzZXI", "AHVTZX"})
+      EXPECT_EQ(all.find(piece), std::string::npos) << piece << "\n" << all;
+    EXPECT_NE(all.find("****"), std::string::npos) << all;
+  }
+}
+
 TEST(DialogueAuth, APasswordThatIsAKeywordHidesNone) {
   DialoguePlan plan = auth_plan(Mechanism::Plain);
   plan.auth->credentials.password = "PLAIN";

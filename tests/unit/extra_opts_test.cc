@@ -74,7 +74,17 @@ TEST(ExtraOpts, FlagsTakeABooleanWord) {
   EXPECT_EQ(section("[check_smtp_probe]\nstarttls =\nlmtp= \n"), "starttls lmtp");
   EXPECT_EQ(section("[check_smtp_probe]\nverbose=2\n"), "verbose verbose");
   EXPECT_EQ(section("[check_smtp_probe]\nstarttls=perhaps\n"),
-            "x.ini:2: starttls: got 'perhaps', expected no value, yes or no");
+            "x.ini:2: starttls: got a value of 7 bytes, expected no value, yes or no");
+}
+
+TEST(ExtraOpts, AMisplacedSecretIsNotShown) {
+  for (const char* text :
+       {"[check_smtp_probe authpass=hunter2\n", "[check_smtp_probe]\nhunter2\n",
+        "[check_smtp_probe]\nhunter2 = x\n", "[check_smtp_probe]\nstarttls = hunter2\n",
+        "[check_smtp_probe]\nauthpass:hunter2 = x\n"}) {
+    const std::string said = section(text);
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+  }
 }
 
 TEST(ExtraOpts, FaultsNameFileAndLine) {
@@ -83,7 +93,8 @@ TEST(ExtraOpts, FaultsNameFileAndLine) {
   EXPECT_EQ(section("[check_smtp_probe]\nauthpasz s3cret\n"),
             "x.ini:2: got a line without '=', expected the name of an option");
   EXPECT_EQ(section("[check_smtp_probe]\nport\n"), "x.ini:2: port: needs a value, expected PORT");
-  EXPECT_EQ(section("[check_smtp_probe\n"), "x.ini:1: got '[check_smtp_probe', expected [SECTION]");
+  EXPECT_EQ(section("[check_smtp_probe\n"),
+            "x.ini:1: got a line that does not end with ']', expected [SECTION]");
   EXPECT_EQ(section("[check_smtp_probe]\nextra-opts=x\n"),
             "x.ini:2: extra-opts: not in an ini file");
   EXPECT_EQ(section("[other]\n"), "--extra-opts: no section [check_smtp_probe] in x.ini");

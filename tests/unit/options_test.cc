@@ -81,8 +81,8 @@ TEST(Options, TheHostIsAnOptionOrAWord) {
   EXPECT_EQ(good({"-H", "mx.example.net", "mx.example.net"}).plan.target.host, "mx.example.net");
   EXPECT_EQ(good({"--", "mx.example.net"}).plan.target.host, "mx.example.net");
   EXPECT_EQ(good({"-H", "mx", ""}).plan.target.host, "mx");
-  EXPECT_EQ(bad({"-H", "a", "b"}), "--hostname: got 'a' and 'b', expected one host");
-  EXPECT_EQ(bad({"a", "b"}), "--hostname: got 'a' and 'b', expected one host");
+  EXPECT_EQ(bad({"-H", "a", "b"}), "--hostname: got a host and another word, expected one host");
+  EXPECT_EQ(bad({"a", "b"}), "--hostname: got a host and another word, expected one host");
   EXPECT_TRUE(bad({"-H", ""}).starts_with("--hostname: empty, expected "));
   EXPECT_TRUE(bad({"-H", "a b"}).starts_with("--hostname: got "));
   EXPECT_TRUE(bad({"http://mx"}).starts_with("--hostname: got "));
@@ -179,7 +179,7 @@ TEST(Options, WhatIsNoOptionIsNamed) {
   EXPECT_EQ(bad({"mx", "--bogus=secret"}), "--bogus: unknown option");
   EXPECT_EQ(bad({"mx", "-SZ"}), "-Z: unknown option");
   EXPECT_EQ(bad({"mx", "-p"}), "--port: needs a value, expected PORT");
-  EXPECT_EQ(bad({"mx", "--starttls=yes"}), "--starttls: got 'yes', expected no value");
+  EXPECT_EQ(bad({"mx", "--starttls=yes"}), "--starttls: got a value of 3 bytes, expected no value");
   EXPECT_EQ(bad({"mx", "-\x01"}), "-\\x01: unknown option");
 }
 
@@ -422,6 +422,29 @@ TEST(Options, AuthNeedsAUserAndASecret) {
             "--authpass: the password is empty, expected one on one line");
 }
 
+TEST(Options, AMisplacedSecretIsNotShown) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"mx", "-U", "u", "--authpass-file", "hunter2"},
+                                             {"mx", "-U", "u", "--authpass-file=/hunter2"},
+                                             {"mx", "-U", "u", "--authtoken=hunter2"},
+                                             {"mx", "--authtoken-file", "/no/such/hunter2"},
+                                             {"-H", "u:hunter2@host"},
+                                             {"-H", "smtp://u:hunter2@host"},
+                                             {"-H", "hunter2@host"},
+                                             {"-H", "u:hunter2"},
+                                             {"mx", "-U", "u", "-P", "two", "hunter2"},
+                                             {"mx", "--hunter2"},
+                                             {"mx", "--starttls=hunter2"},
+                                             {"mx", "-p", "u:hunter2"},
+                                             {"mx", "--until", "password=hunter2"},
+                                             {"mx", "-U", "u\nhunter2"},
+                                             {"mx", "-C", "AUTH PLAIN hunter2\n"},
+                                             {"mx", "--body-file", "u:hunter2"}}) {
+    const std::string said = bad(words);
+    EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+  }
+}
+
 TEST(Options, SecretFilesHoldOneLine) {
   const auto with = [](const std::string& content) {
     const SecretFile file(content);
@@ -443,8 +466,8 @@ TEST(Options, SecretFilesHoldOneLine) {
   EXPECT_EQ(with(std::string("a\0b", 3)), "--authpass-file: FILE: the secret holds a NUL byte");
   EXPECT_EQ(with(std::string(65537, 'a')),
             "--authpass-file: FILE: the secret is longer than 65536 bytes");
-  EXPECT_EQ(bad({"mx", "-U", "u", "--authpass-file", "/nonexistent"}),
-            "--authpass-file: /nonexistent: No such file or directory");
+  EXPECT_EQ(bad({"mx", "-U", "u", "--authpass-file", "/etc/nonexistent"}),
+            "--authpass-file: /etc/nonexistent: No such file or directory");
 }
 
 TEST(Options, APasswordIsGoneFromArgv) {

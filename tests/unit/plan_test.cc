@@ -443,6 +443,7 @@ TEST(CheckPlan, AddressesOfOneFamily) {
 TEST(EffectiveVerify, EveryCase) {
   for (const bool loopback : {false, true}) {
     ProbePlan plan = plain();
+    plan.target.host = "localhost";
     plan.dialogue.tls = TlsMode::Starttls;
     EXPECT_EQ(effective_verify(plan, loopback), TlsVerify::Report);
     add_auth(plan);
@@ -480,6 +481,32 @@ TEST(CheckPlan, AnExpectedRefusalLeavesNoMessageToSend) {
   EXPECT_EQ(with(Step::Data, {"3xx"}), "");
   EXPECT_EQ(with(Step::Message, {"554"}), "");
   EXPECT_EQ(with(Step::Quit, {"221"}), "");
+}
+
+// A name that resolves to a loopback address is no reason to send credentials in clear.
+TEST(EffectiveVerify, OnlyATargetThatNamesThisHostIsExempt) {
+  const auto verify = [](const Target& target) {
+    ProbePlan plan = plain();
+    add_auth(plan);
+    plan.target = target;
+    EXPECT_EQ(effective_verify(plan, false), TlsVerify::Require);
+    return effective_verify(plan, true);
+  };
+  for (const char* here :
+       {"127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "[0:0::0:01]",
+        "localhost", "LocalHost.", "mail.localhost", "unix:/run/lmtp"}) {
+    const Result<Target> target = parse_target(here);
+    ASSERT_TRUE(target) << here;
+    EXPECT_EQ(verify(*target), TlsVerify::Report) << here;
+  }
+  for (const char* elsewhere :
+       {"mx.test", "localhost.test", "notlocalhost", "localhost.localdomain", "128.0.0.1", "[::2]",
+        "[1::1]", "[::ffff:192.0.2.1]", "[::10]", "[ffff::127.0.0.1]", "ip6-localhost",
+        "local.host"}) {
+    const Result<Target> target = parse_target(elsewhere);
+    ASSERT_TRUE(target) << elsewhere;
+    EXPECT_EQ(verify(*target), TlsVerify::Require) << elsewhere;
+  }
 }
 
 }  // namespace
