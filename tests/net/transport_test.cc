@@ -127,6 +127,7 @@ TEST_F(TransportTest, AReadThatComesLateStillTellsTheArrival) {
 }
 
 TEST_F(TransportTest, NothingArrivesBeforeWhatItAnswers) {
+  await_stamps();
   pair_.say("early");
   std::this_thread::sleep_for(milliseconds(20));
   const IoResult sent = transport_.write("x");
