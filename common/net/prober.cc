@@ -115,6 +115,7 @@ class Session {
 
   // nullopt also where the plan names none.
   std::optional<SocketAddress> source_address() const {
+    if (plan_.source_address.empty()) return std::nullopt;
     return SocketAddress::from_literal(plan_.source_address, 0);
   }
   bool resolve_literal();
@@ -210,8 +211,7 @@ asio::awaitable<bool> Session::resolve(Resolver& resolver) {
 
 // The PROXY header is a part of connecting: without it nobody speaks SMTP at the other end.
 asio::awaitable<ConnectOutcome> Session::connect_one(SocketAddress peer, Instant limit) {
-  const auto source = source_address();
-  auto connecting = connect(transport_, peer, source, limit);
+  auto connecting = connect(transport_, peer, source_address(), limit);
   ConnectOutcome outcome = co_await std::move(connecting);
   if (outcome.reason != Reason::None || plan_.proxy == ProxyHeader::None) co_return outcome;
   const std::string header =

@@ -18,8 +18,8 @@ struct BothClocks {
   Instant steady;
 };
 
-// One moment on both clocks. Whoever stops us between the two readings would move the arrival by as
-// much, so that a slow pair is read again.
+// One moment on both clocks. A pause between the two readings would move the arrival by as much, so
+// that a slow pair is read again.
 std::optional<BothClocks> read_both_clocks() {
   constexpr int kTries = 3;
   constexpr std::chrono::microseconds kClose{50};
